@@ -1,0 +1,156 @@
+"""The record of one attempt: everything a table, a claim or a reader may want to know about it.
+
+One attempt leaves one `record.json`, written whole or not at all. Failures are records too.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+
+
+class RecordError(Exception):
+    """A record that cannot be read; the message names the file and says why."""
+
+
+class Status(enum.StrEnum):
+    """How an attempt ended. Only `ok` is ever averaged."""
+
+    OK = "ok"
+    SKIPPED = "skipped"  # the method found that it does not apply
+    FAILED = "failed"
+    INVALID = "invalid"  # the answer breaks a rule of the problem
+    DIVERGED = "diverged"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    KILLED = "killed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One attempt at one cell.
+
+    Args:
+        id: name of the attempt.
+        cell: hash of `identity`.
+        identity: everything that can move a number: method, task, hardware, scale, seed, preparations, protocol.
+        settings: what cannot: launcher, threads, folders, limits.
+        arena, task, method, problem, scale, hardware, protocol, seed: what tables group and pair by.
+        method_version, task_version: from the cards.
+        role, fidelity: from the method's card.
+        status, reason, phase, traceback: how it ended, in one sentence, and where.
+        rank_metric: the metric that ranks this task.
+        metrics: finite numbers by name; a number that was not finite is missing here and named in `reason`.
+        metric_info: unit and direction of each metric.
+        cost: units of work by account (`solve`, `use`) and unit.
+        limits: the ledger's limits, in the same form.
+        seconds: clock by phase (`prepare`, `solve`, `evaluate`).
+        peak_memory_mib: highest resident memory of the process during `solve` and `evaluate`.
+        curve: scored offers: seconds, cost and metrics of each.
+        logs: what the method logged, by name: [step, seconds, value] each. Its own word.
+        preparations: key, digest and own cost of each preparation used.
+        provenance: commit, packages, machine, code fingerprints.
+        started, ended: UTC, ISO 8601.
+    """
+
+    id: str
+    cell: str
+    identity: dict[str, Any]
+    settings: dict[str, Any]
+    arena: str
+    task: str
+    method: str
+    problem: str
+    scale: str
+    hardware: str
+    protocol: str
+    seed: int
+    method_version: int
+    task_version: int
+    role: str
+    fidelity: str
+    status: Status
+    reason: str
+    phase: str
+    rank_metric: str
+    started: str
+    ended: str
+    traceback: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    metric_info: dict[str, dict[str, str]] = field(default_factory=dict)
+    cost: dict[str, dict[str, float]] = field(default_factory=dict)
+    limits: dict[str, dict[str, float]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_mib: float | None = None
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    logs: dict[str, list[list[float]]] = field(default_factory=dict)
+    preparations: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """The record as JSON text. Numbers that are not finite are refused, since JSON has none."""
+        return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True)
+
+
+def from_json(text: str, source: str) -> Record:
+    """Read a record.
+
+    Raises:
+        RecordError: the text is cut off, is no record, or was written by a newer version.
+    """
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{source}: not a complete record ({error})") from error
+    if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+        raise RecordError(f"{source}: not a record")
+    if content["schema"] > SCHEMA:
+        raise RecordError(f"{source}: written by a newer bakeoff (schema {content['schema']}, this one reads {SCHEMA})")
+    known = {item.name for item in fields(Record)}
+    if set(content) - known:
+        raise RecordError(f"{source}: unknown keys {', '.join(sorted(set(content) - known))}")
+    try:
+        return Record(**{**content, "status": Status(content.get("status"))})
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"{source}: {error}") from error
+
+
+def finite(values: dict[str, float]) -> tuple[dict[str, float], list[str]]:
+    """Split metrics into the finite ones and the names of the rest."""
+    kept = {name: float(value) for name, value in values.items() if math.isfinite(value)}
+    return kept, sorted(set(values) - set(kept))
+
+
+def write(record: Record, path: Path) -> None:
+    """Write a record so that it is there whole or not at all, also after a crash."""
+    write_text(path, record.to_json())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text to a temporary name beside `path`, flush it to the disk, and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,241 @@
+"""One attempt: prepare, pose, solve, evaluate, and a record whatever happens."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import shutil
+import tempfile
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from methods.base import Reference
+from results.record import Record, Status, finite
+from runners.errors import CommandError, one_line
+from runners.hardware import PeakMemory, seed_everything
+from runners.match import posed_type
+from runners.pair import PAPER_VALUES, Pair
+from runners.preparing import ensure
+from runners.provenance import code_fingerprint, environment
+from runners.run import AttemptRun, Clock, Nobody, Offer, Offers, Watcher
+from tasks.base import Arena, Board, Diverged, Invalid, NotApplicable, Problem
+from tasks.metering import USE, BudgetSpent, Ledger, random_stream
+
+_ENDINGS: tuple[tuple[type[BaseException], Status], ...] = (
+    (NotApplicable, Status.SKIPPED),
+    (Invalid, Status.INVALID),
+    (Diverged, Status.DIVERGED),
+    (KeyboardInterrupt, Status.INTERRUPTED),
+    (Exception, Status.FAILED),
+)
+
+
+@dataclass
+class Attempt:
+    """One execution of a cell. `execute` never raises: what happened is in the record.
+
+    Args:
+        pair, seed: the cell.
+        board: how the arena measures such problems.
+        settings: what cannot move a number, for the record.
+        checkpoints: folder where unfinished cells keep their state.
+        watcher: who is told how far it is.
+    """
+
+    pair: Pair
+    seed: int
+    board: Board
+    settings: Mapping[str, Any]
+    checkpoints: Path
+    watcher: Watcher = field(default_factory=Nobody)
+    phase: str = "prepare"
+    status: Status = Status.OK
+    reason: str = ""
+    trace: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    preparations: dict[str, Any] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    logs: dict[str, list[list[float]]] = field(default_factory=dict)
+    peak: float | None = None
+
+    def execute(self) -> Record:
+        """Run the cell and write down what happened."""
+        started = _now()
+        cell = self.pair.cell(self.seed)
+        scratch = Path(tempfile.mkdtemp(prefix="bakeoff-"))
+        checkpoint = self.checkpoints / f"{cell}.pt"
+        try:
+            with self.pair.hardware.applied():
+                self._phases(scratch, checkpoint)
+        except BaseException as error:  # every ending is a row; only Ctrl-C goes on from here, after the row is written
+            self._end(error)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        if self.status is not Status.INTERRUPTED:
+            checkpoint.unlink(missing_ok=True)
+        return self._record(cell, started)
+
+    def _phases(self, scratch: Path, checkpoint: Path) -> None:
+        pair, seed = self.pair, self.seed
+        key = (pair.task.name, pair.task.version, seed)
+        self._timed("prepare", self._prepare)
+        self.phase = "problem"
+        problem = pair.task.problem(seed)
+        self.ledger = problem.ledger
+        memory = PeakMemory()
+        try:
+            solving = AttemptRun(
+                random_stream("method", *key, pair.choice.method, pair.method_card.version),
+                self.ledger,
+                pair.hardware,
+                _folder(scratch / "solve"),
+                self.watcher,
+                checkpoint_file=checkpoint,
+                offers=Offers(),
+                logs=self.logs,
+            )
+            solution = self._solve(problem, solving)
+            using = AttemptRun(
+                random_stream("use", *key), self.ledger, pair.hardware, _folder(scratch / "use"), self.watcher
+            )
+            with self.ledger.booking(USE):
+                self.metrics = self._timed("evaluate", lambda: self._score(solution, using))
+        finally:
+            self.peak = memory.mib()
+        assert solving.offers is not None
+        self._score_offers(solving.offers.curve(), scratch)
+
+    def _prepare(self) -> None:
+        for name, part in self.pair.task.preparations().items():
+            self.preparations[name] = ensure(part, self.seed, self.pair.hardware, self.watcher)
+
+    def _solve(self, problem: Problem, run: AttemptRun) -> Any:
+        method = self.pair.method
+        if isinstance(method, Reference):
+            return self._timed("solve", lambda: method.answer(self.pair.task, self.seed))
+        seed_everything(run.rng)
+        try:
+            return self._timed("solve", lambda: method.solve(problem, run), run.clock)
+        except BudgetSpent as spent:
+            assert run.offers is not None
+            if run.offers.last is None:
+                raise RuntimeError(f"{spent}, and the method had offered no answer") from spent
+            self.reason = f"{spent}; the last offer counts"
+            return run.offers.last.solution
+
+    def _score(self, solution: Any, run: AttemptRun) -> dict[str, float]:
+        seed_everything(random_stream("use globals", self.pair.task.name, self.pair.task.version, self.seed))
+        raw = dict(self.pair.task.evaluate(solution, self.seed, run))
+        known = {metric.name for metric in self.board.metrics}
+        if set(raw) - known:
+            raise ValueError(f"the board declares no metric called {', '.join(sorted(set(raw) - known))}")
+        metrics, lost = finite(raw)
+        if lost:
+            self.reason = f"not finite: {', '.join(lost)}"
+        rank = self.pair.task_card.rank
+        if rank in lost:
+            self.status = Status.DIVERGED
+        elif rank not in metrics:
+            raise ValueError(f"the task returned no {rank}, by which it ranks")
+        return metrics
+
+    def _score_offers(self, offers: list[Offer], scratch: Path) -> None:
+        self.phase = "offers"
+        for index, offer in enumerate(offers):
+            key = (self.pair.task.name, self.pair.task.version, self.seed)
+            run = AttemptRun(
+                random_stream("use", *key), Ledger(), self.pair.hardware, _folder(scratch / f"offer{index}")
+            )
+            with self.ledger.booking("offers"):
+                raw = dict(self.pair.task.score_offer(offer.solution, self.seed, run))
+            self.curve.append({"seconds": offer.seconds, "cost": offer.cost, "metrics": finite(raw)[0]})
+
+    def _timed(self, phase: str, work: Callable[[], Any], clock: Clock | None = None) -> Any:
+        self.phase = phase
+        if phase != "prepare":
+            self.watcher.phase(phase)
+        clock = clock or Clock()
+        try:
+            return work()
+        finally:
+            self.seconds[phase] = clock.seconds()
+
+    def _end(self, error: BaseException) -> None:
+        self.status = next((status for kind, status in _ENDINGS if isinstance(error, kind)), Status.KILLED)
+        self.reason = one_line(error) if str(error) else type(error).__name__
+        if self.status in (Status.FAILED, Status.KILLED):
+            self.reason = f"{type(error).__name__}: {one_line(error)}"
+            self.trace = "".join(traceback.format_exception(error))
+
+    def _record(self, cell: str, started: str) -> Record:
+        pair = self.pair
+        code = {"method": code_fingerprint(type(pair.method)), "task": code_fingerprint(type(pair.task))}
+        return Record(
+            id=f"{cell[:10]}-{uuid.uuid4().hex[:8]}",
+            cell=cell,
+            identity=pair.identity(self.seed),
+            settings=dict(self.settings) | {"threads": pair.hardware.threads},
+            arena=pair.arena,
+            task=pair.choice.task,
+            method=pair.choice.method,
+            problem=pair.problem,
+            scale=pair.choice.scale,
+            hardware=pair.choice.hardware,
+            protocol=PAPER_VALUES,
+            seed=self.seed,
+            method_version=pair.method_card.version,
+            task_version=pair.task_card.version,
+            role=pair.method_card.role,
+            fidelity=pair.method_card.fidelity,
+            status=self.status,
+            reason=self.reason,
+            phase=self.phase if self.status is not Status.OK else "",
+            traceback=self.trace,
+            rank_metric=pair.task_card.rank,
+            started=started,
+            ended=_now(),
+            metrics=self.metrics,
+            metric_info={m.name: {"unit": m.unit, "direction": m.direction.value} for m in self.board.metrics},
+            cost={account: self.ledger.totals(account) for account in ("solve", USE)},
+            limits=self.ledger.limits(),
+            seconds=self.seconds,
+            peak_memory_mib=self.peak,
+            curve=self.curve,
+            logs=self.logs,
+            preparations=self.preparations,
+            provenance=environment() | {"fingerprints": code},
+        )
+
+
+def board_of(pair: Pair) -> Board:
+    """The board that measures a pair: the one its arena keeps for the task's problem type.
+
+    Raises:
+        CommandError: the arena states no such board, or the board has not the metric by which the task ranks.
+    """
+    package = type(pair.task).__module__.rpartition(".")[0]
+    arena = vars(importlib.import_module(package)).get("ARENA")
+    if not isinstance(arena, Arena):
+        raise CommandError(f"{package} states no ARENA")
+    try:
+        board = arena.board(posed_type(type(pair.task)))
+    except LookupError as error:
+        raise CommandError(f"{package}: {error}") from error
+    if pair.task_card.rank not in {metric.name for metric in board.metrics}:
+        raise CommandError(f"task {pair.choice.task} ranks by {pair.task_card.rank}, which its board does not declare")
+    return board
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

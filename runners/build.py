@@ -1,0 +1,200 @@
+"""From plain values to frozen records: the class is the schema.
+
+Values are merged onto the dataclass, so a wrong type, an unknown key and a missing key are refused by name, and a
+value that itself has a `_target_` becomes a part, which is built first and checked against the field's type.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import inspect
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from runners.errors import CommandError, one_line, suggestion
+from tasks.base import NotApplicable
+
+PLUGIN_PACKAGES = ("methods", "tasks")  # the only places that `_target_` may name
+
+Record = TypeVar("Record")
+
+
+def plugin_class(target: Any, where: str) -> type[Any]:
+    """Import the class that `_target_` names.
+
+    Raises:
+        CommandError: it is outside the plugin packages, missing, or not a concrete frozen dataclass.
+        NotApplicable: it needs a package that is not installed.
+    """
+    if not isinstance(target, str) or target.count(".") < 2:
+        raise CommandError(f"{where}._target_: expected package.module.Class, got {target!r}")
+    package = target.partition(".")[0]
+    if package not in PLUGIN_PACKAGES:
+        raise CommandError(f"{where}._target_: {target} is outside the plugin packages {', '.join(PLUGIN_PACKAGES)}")
+    module_name, _, class_name = target.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in PLUGIN_PACKAGES:
+            raise CommandError(f"{where}._target_: there is no module {error.name}") from error
+        raise NotApplicable(f"{target} needs the package '{missing}', which is not installed") from error
+    kind = vars(module).get(class_name)
+    if not isinstance(kind, type) or kind.__module__ != module_name:
+        raise CommandError(f"{where}._target_: {module_name} defines no class {class_name}")
+    if not is_dataclass(kind) or not vars(kind)["__dataclass_params__"].frozen:
+        raise CommandError(f"{where}._target_: {target} is not a frozen dataclass")
+    if inspect.isabstract(kind):
+        raise CommandError(f"{where}._target_: {target} is abstract")
+    return kind
+
+
+def build(values: Mapping[str, Any], wanted: type[Record], where: str, **given: Any) -> Record:
+    """Build the record that `values` describe.
+
+    Args:
+        values: plain values; `_target_` names the class, and may be left out where `wanted` is concrete.
+        wanted: type that the record must have.
+        where: path of the values in the config, for messages.
+        given: fields that the runner fills in itself and that `values` may not name.
+
+    Raises:
+        CommandError: naming the key at fault.
+        NotApplicable: a class needs a package that is not installed.
+    """
+    if "_target_" in values:
+        kind = plugin_class(values["_target_"], where)
+    elif inspect.isabstract(wanted):
+        raise CommandError(f"{where}: no _target_ says which {wanted.__name__} to build")
+    else:
+        kind = wanted
+    if not issubclass(kind, wanted):
+        raise CommandError(f"{where}._target_: {kind.__name__} is not a {wanted.__name__}")
+    slots = _slots(kind, where)
+    own = {str(key): value for key, value in values.items() if key != "_target_"}
+    for key in own:
+        if key in given or key not in slots:
+            known = set(slots) - set(given)
+            raise CommandError(f"{where}.{key}: {kind.__name__} has no such field{suggestion(key, known)}")
+    ready: dict[str, Any] = dict(given)
+    plain: dict[str, Any] = {}
+    for name, slot in slots.items():
+        if name in given:
+            continue
+        if name not in own:
+            if slot.required:
+                raise CommandError(f"{where}.{name}: no value, and {kind.__name__} has none of its own")
+        elif slot.part is None:
+            plain[name] = own[name]
+        else:
+            ready[name] = _part(own[name], slot, f"{where}.{name}")
+    ready |= _plain(plain, slots, where)
+    try:
+        return typing.cast(Record, kind(**ready))
+    except (ValueError, TypeError) as error:
+        raise CommandError(f"{where}: {one_line(error)}") from error
+
+
+@dataclass(frozen=True)
+class _Slot:
+    hint: Any  # the annotation, resolved
+    required: bool
+    part: type[Any] | None  # the type of part that the field holds, if it holds any
+    many: bool = False  # a tuple of parts
+    optional: bool = False
+
+
+def _slots(kind: type[Any], where: str) -> dict[str, _Slot]:
+    try:
+        hints = typing.get_type_hints(kind)
+    except NameError as error:
+        raise CommandError(f"{where}: the annotations of {kind.__name__} cannot be read: {error}") from error
+    slots = {}
+    for item in fields(kind):
+        hint = hints[item.name]
+        required = item.default is item.default_factory  # both are MISSING
+        arguments = typing.get_args(hint)
+        inner, optional, many = hint, False, False
+        if typing.get_origin(hint) in (typing.Union, types.UnionType) and type(None) in arguments:
+            rest = [argument for argument in arguments if argument is not type(None)]
+            inner, optional = (rest[0] if len(rest) == 1 else hint), True
+        elif typing.get_origin(hint) is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+            many = isinstance(arguments[0], type) and is_dataclass(arguments[0])
+            inner = arguments[0] if many else hint
+        part = inner if isinstance(inner, type) and is_dataclass(inner) else None
+        slots[item.name] = _Slot(hint, required, part, many, optional)
+    return slots
+
+
+def _part(value: Any, slot: _Slot, where: str) -> Any:
+    assert slot.part is not None
+    if slot.many:
+        if not isinstance(value, list | tuple):
+            raise CommandError(f"{where}: expected a list of {slot.part.__name__}, got {value!r}")
+        single = _Slot(slot.part, True, slot.part)
+        return tuple(_part(item, single, f"{where}[{index}]") for index, item in enumerate(value))
+    if value is None and slot.optional:
+        return None
+    if isinstance(value, str):
+        named = vars(slot.part).get("named")  # a part type may offer a short form, such as the name of a model
+        if named is not None:
+            return getattr(slot.part, "named")(value)  # noqa: B009 (bound through the class)
+    if not isinstance(value, Mapping):
+        raise CommandError(f"{where}: expected a {slot.part.__name__} with a _target_, got {value!r}")
+    return build(value, slot.part, where)
+
+
+def _plain(values: dict[str, Any], slots: dict[str, _Slot], where: str) -> dict[str, Any]:
+    if not values:
+        return {}
+    schema = make_dataclass(
+        "Schema", [(name, slots[name].hint, field()) for name in values], kw_only=True, frozen=True
+    )
+    structured = OmegaConf.structured(schema)
+    result = {}
+    for name, value in values.items():
+        hint = slots[name].hint
+        try:
+            merged = OmegaConf.merge(structured, {name: _enum_name(value, hint)})
+            container = OmegaConf.to_container(OmegaConf.masked_copy(merged, [name]), resolve=True, enum_to_str=False)
+        except (OmegaConfBaseException, ValueError) as error:
+            raise CommandError(f"{where}.{name}: cannot use {value!r} as {_type_name(hint)}{_hint(error)}") from error
+        assert isinstance(container, dict)
+        result[name] = _checked(container[name], hint, value, f"{where}.{name}")
+    return result
+
+
+def _enum_name(value: Any, hint: Any) -> Any:
+    """Enums are written in YAML by their value; OmegaConf wants the member's name."""
+    if isinstance(hint, type) and issubclass(hint, enum.Enum) and isinstance(value, str):
+        return next((member.name for member in hint if member.value == value), value)
+    return value
+
+
+def _checked(value: Any, hint: Any, given: Any, where: str) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        raise CommandError(f"{where}: cannot use {given!r}, it is not a number")
+    if isinstance(value, list):
+        arguments = typing.get_args(hint)
+        if typing.get_origin(hint) is tuple and Ellipsis not in arguments and len(arguments) != len(value):
+            raise CommandError(f"{where}: expected {len(arguments)} values, got {len(value)}")
+        inner = arguments[0] if arguments else Any
+        return tuple(_checked(item, inner, given, where) for item in value)
+    return value
+
+
+def _type_name(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint).replace("typing.", "")
+
+
+def _hint(error: BaseException) -> str:
+    text = one_line(error)
+    return f" ({text[text.index('expected one of'):].split(' full_key')[0]})" if "expected one of" in text else ""

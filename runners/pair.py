@@ -1,0 +1,152 @@
+"""From a composed config to something that can be run: a method, a task and a machine, checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from methods.base import Method, Reference
+from runners import catalog
+from runners.build import build, plugin_class
+from runners.cards import MethodCard, TaskCard, at_scale, method_card, task_card
+from runners.errors import CommandError, one_line
+from runners.hardware import Hardware
+from runners.match import posed_type, refusal
+from tasks.base import Task
+from tasks.metering import fingerprint
+from tasks.preparation import identity
+
+PAPER_VALUES = "paper values"  # the protocol in which hyperparameters are those of the method's YAML
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One distinct choice of a sweep: names, and the values that Hydra composed for them.
+
+    Args:
+        method, task, hardware: names in the catalogue.
+        scale: tier of the task.
+        values: the composed `method`, `task` and `hardware` nodes, as plain values, interpolations not yet resolved.
+        overridden: keys below `task` that the command line named; a tier does not change them.
+    """
+
+    method: str
+    task: str
+    hardware: str
+    scale: str
+    values: Mapping[str, Mapping[str, Any]]
+    overridden: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A method that can attempt a task on a machine. Each seed of it is a cell.
+
+    Args:
+        choice: where it came from.
+        method, task: the built records.
+        method_card, task_card: their cards.
+        problem: name of the problem type.
+        declared: the hardware profile as declared.
+        hardware: the profile on this machine.
+    """
+
+    choice: Choice
+    method: Method | Reference
+    task: Task
+    method_card: MethodCard
+    task_card: TaskCard
+    problem: str
+    declared: Hardware
+    hardware: Hardware
+
+    @property
+    def arena(self) -> str:
+        """The arena of the task, to whose board the row belongs."""
+        return self.choice.task.partition("/")[0]
+
+    def identity(self, seed: int) -> dict[str, Any]:
+        """Everything that can move a number of the cell."""
+        return {
+            "method": {"name": self.choice.method, "version": self.method_card.version} | identity(self.method),
+            "task": identity(self.task),
+            "preparations": {name: part.key(seed) for name, part in self.task.preparations().items()},
+            "hardware": self.hardware.identity(),
+            "scale": self.choice.scale,
+            "protocol": PAPER_VALUES,
+            "seed": seed,
+        }
+
+    def cell(self, seed: int) -> str:
+        """Name of a cell: the hash of its identity."""
+        return fingerprint(self.identity(seed))
+
+    def label(self, seed: int) -> str:
+        """The cell in words."""
+        return f"{self.choice.method} on {self.choice.task}, seed {seed}"
+
+
+def mismatch(method: str, task: str) -> str | None:
+    """Why a method cannot attempt a task, from their types alone; None if it can.
+
+    Raises:
+        CommandError: one of them is not there or is broken.
+        NotApplicable: one of them needs a package that is not installed.
+    """
+    left = plugin_class(catalog.find("method", method).target, f"method {method}")
+    right = plugin_class(catalog.find("task", task).target, f"task {task}")
+    return refusal((method, left), (task, right))
+
+
+def resolve(choice: Choice) -> Pair:
+    """Build and check one choice.
+
+    Raises:
+        CommandError: naming what is wrong with the config.
+        NotApplicable: the machine, a package or a data set is missing.
+    """
+    method_entry, task_entry = catalog.find("method", choice.method), catalog.find("task", choice.task)
+    left, right = method_card(method_entry), task_card(task_entry)
+    sentence = mismatch(choice.method, choice.task)
+    if sentence:
+        raise CommandError(sentence)
+    values = _resolved(choice, task_entry, at_scale(right, choice.task, choice.scale))
+    method = build(values["method"], object, "method")
+    if not isinstance(method, Method | Reference):
+        raise CommandError(f"method._target_: {type(method).__name__} is not a Method")
+    task = build(values["task"], Task, "task", name=choice.task, version=right.version)  # type: ignore[type-abstract]
+    declared = build(values["hardware"], Hardware, "hardware")
+    posed = posed_type(type(task))
+    return Pair(choice, method, task, left, right, posed.__name__, declared, declared.resolved())
+
+
+def _resolved(choice: Choice, entry: catalog.Entry, tier: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The three nodes without cards, the task's tier merged in, and interpolations replaced by what they point to."""
+    nodes = {kind: {key: value for key, value in node.items() if key != "card"} for kind, node in choice.values.items()}
+    nodes["task"] = _merge(entry.values, nodes["task"], tier, choice.overridden, "")
+    try:
+        plain = OmegaConf.to_container(OmegaConf.create(nodes), resolve=True)
+    except OmegaConfBaseException as error:
+        raise CommandError(f"{choice.method} on {choice.task}: {one_line(error)}") from error
+    return cast("dict[str, dict[str, Any]]", plain)
+
+
+def _merge(
+    base: Mapping[str, Any], composed: Mapping[str, Any], tier: Mapping[str, Any], named: frozenset[str], above: str
+) -> dict[str, Any]:
+    """The task's YAML, then the tier, then whatever an experiment or the command line changed."""
+    result = dict(composed)
+    for key, value in tier.items():
+        path = f"{above}{key}"
+        if path in named or any(path.startswith(f"{name}.") for name in named):
+            continue
+        there, before = composed.get(key), base.get(key)
+        if isinstance(value, Mapping) and isinstance(there, Mapping):
+            result[key] = _merge(before if isinstance(before, Mapping) else {}, there, value, named, f"{path}.")
+        elif key not in composed or there == before:
+            result[key] = value
+    return result

@@ -1,0 +1,119 @@
+"""Where a number came from: commit, packages, machine, and fingerprints of the code that made it."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from runners.build import PLUGIN_PACKAGES
+from tasks.metering import fingerprint
+
+_PACKAGES = (
+    "bakeoff",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "lightning-fabric",
+    "hydra-core",
+    "omegaconf",
+    "rouge-score",
+)
+
+
+@functools.cache
+def environment() -> dict[str, Any]:
+    """Commit, interpreter, packages and machine. The same for all attempts of a process."""
+    return {
+        "code": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> dict[str, Any]:
+    top = Path(__file__).resolve().parent.parent
+    if not (top / ".git").exists():
+        return {"commit": None, "dirty": None}
+    try:
+        commit = _git(top, "rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_git(top, "status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.SubprocessError):  # no git on this machine, or a checkout without commits
+        return {"commit": None, "dirty": None}
+
+
+def _git(top: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(top), *words], capture_output=True, text=True, timeout=20, check=True)
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def code_fingerprint(kind: type[Any]) -> str:
+    """Hash of a plugin's source and of every plugin module that it imports, directly or not.
+
+    Comments, layout and docstrings do not count: only what can change a number does.
+    """
+    seen: dict[str, str] = {}
+    waiting = [kind.__module__]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name.partition(".")[0] not in PLUGIN_PACKAGES:
+            continue
+        seen[name], imported = _module_code(name)
+        waiting += imported
+    return fingerprint(seen)
+
+
+@functools.cache
+def _module_code(name: str) -> tuple[str, list[str]]:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        return "", []
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    imported: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imported.append(node.module)
+            imported += [full for alias in node.names if _is_module(full := f"{node.module}.{alias.name}")]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node, clean=False
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return fingerprint(ast.dump(tree)), imported
+
+
+def _is_module(name: str) -> bool:
+    if name.partition(".")[0] not in PLUGIN_PACKAGES:
+        return False
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # its parent is a module, not a package
+        return False

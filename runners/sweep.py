@@ -1,0 +1,207 @@
+"""Sweeps: many choices, dropped where they make no sense, skipped where the store has them, run, and counted.
+
+Hydra hands over the overrides of one multirun (`hydra_plugins/bakeoff`). Nested globs, lists and ranges become
+distinct choices, each composed once; the seeds of one choice are run together.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override, ValueType
+from omegaconf import DictConfig, OmegaConf
+
+from runners import catalog
+from runners.errors import CommandError, one_line, suggestion
+from runners.pair import Choice, Pair, mismatch, resolve
+from runners.progress import Display
+from runners.session import Session, open_store
+from tasks.base import NotApplicable
+
+GROUPS = ("method", "task", "hardware")
+Compose = Callable[[list[str]], DictConfig]
+
+
+@dataclass
+class Plan:
+    """What a sweep will do.
+
+    Args:
+        pairs: each with its seeds.
+        dropped: why choices were left out, with the choices.
+    """
+
+    pairs: list[tuple[Pair, list[int]]] = field(default_factory=list)
+    dropped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def cells(self) -> int:
+        """Number of cells."""
+        return sum(len(seeds) for _, seeds in self.pairs)
+
+    def reasons(self) -> Iterator[str]:
+        """One line for each reason why something was left out."""
+        for reason, labels in self.dropped.items():
+            shown = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+            yield f"left out {len(labels)}: {reason} ({shown})"
+
+
+def choice_of(config: DictConfig) -> Choice:
+    """The choice that a composed config stands for."""
+    runtime = config.hydra.runtime.choices
+    named = {
+        override.key_or_group.removeprefix("task.").lstrip("+")
+        for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+        if override.key_or_group.startswith("task.")
+    }
+    scale = config.get("scale")
+    values: Mapping[str, Any] = {
+        kind: OmegaConf.to_container(config[kind], resolve=False) if kind in config else {} for kind in GROUPS
+    }
+    return Choice(runtime["method"], runtime["task"], runtime["hardware"], str(scale), values, frozenset(named))
+
+
+def seed_of(value: Any) -> int:
+    """A seed from a config or an override.
+
+    Raises:
+        CommandError: it is not a whole number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise CommandError(f"seed: expected a whole number that is not negative, got {value!r}")
+    return value
+
+
+def expand(overrides: Sequence[str], params: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The values of every key of a multirun, as override text; the command line wins over an experiment's params.
+
+    Raises:
+        CommandError: a key is named twice, a glob finds nothing, or a name is not in the catalogue.
+    """
+    written = [f"{key}={value}" for key, value in params.items() if value is not None]
+    values: dict[str, list[str]] = {}
+    for source in (written, overrides):
+        parsed = OverridesParser.create().parse_overrides(list(source))
+        keys = [override.get_key_element() for override in parsed]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise CommandError(f"{twice[0]} is given twice")
+        for override in parsed:
+            values[override.get_key_element()] = _values(override)
+    return values
+
+
+def _values(override: Override) -> list[str]:
+    key = override.get_key_element()
+    if override.is_delete():
+        return [override.input_line or ""]
+    if override.value_type is ValueType.GLOB_CHOICE_SWEEP:
+        if key not in catalog.KINDS:
+            raise CommandError(f"{key}: a glob can only choose among {', '.join(catalog.KINDS)}")
+        return _glob(key, override.value())
+    if override.is_sweep_override():
+        found = [str(text) for text in override.sweep_string_iterator()]
+    elif isinstance(override.value(), list) and (key in GROUPS or key in ("seed", "scale")):
+        found = [str(item) for item in override.value()]
+    else:
+        found = [override.get_value_element_as_str()]
+    if not found:
+        raise CommandError(f"{key}: no values")
+    if key in catalog.KINDS:
+        for name in found:
+            if name not in catalog.names(key):
+                raise CommandError(f"there is no {key} called '{name}'{suggestion(name, catalog.names(key))}")
+    return found
+
+
+def _glob(kind: str, glob: Any) -> list[str]:
+    assert isinstance(glob, Glob)
+    known = catalog.names(kind)
+    found = [
+        name
+        for name in known
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in glob.include)
+        and not any(fnmatch.fnmatchcase(name, pattern) for pattern in glob.exclude)
+    ]
+    if not found:
+        raise CommandError(f"no {kind} matches {', '.join(glob.include)}; there are {', '.join(known) or 'none'}")
+    return found
+
+
+def plan(values: Mapping[str, list[str]], compose: Compose, default_seed: int) -> Plan:
+    """Compose every distinct choice once, and keep those that can be run.
+
+    Raises:
+        CommandError: naming what is wrong, or that nothing is left to run.
+    """
+    seeds = [seed_of(_number(text)) for text in values.get("seed", [str(default_seed)])]
+    keys = [key for key in values if key != "seed"]
+    result = Plan()
+    verdicts: dict[tuple[str, str], str | None] = {}
+    for combination in itertools.product(*(values[key] for key in keys)):
+        chosen = dict(zip(keys, combination, strict=True))
+        names = (chosen.get("method", ""), chosen.get("task", ""))
+        label = " on ".join(names)
+        if all(names):
+            if names not in verdicts:
+                verdicts[names] = _verdict(*names)
+            reason = verdicts[names]
+            if reason:
+                result.dropped[reason].append(label)
+                continue
+        config = compose([text if "=" not in text and text.startswith("~") else f"{key}={text}" for key, text in chosen.items()])
+        try:
+            result.pairs.append((resolve(choice_of(config)), seeds))
+        except NotApplicable as error:
+            result.dropped[one_line(error)].append(label)
+    if not result.pairs:
+        raise CommandError("; ".join(["nothing to run", *result.reasons()]))
+    return result
+
+
+def _verdict(method: str, task: str) -> str | None:
+    try:
+        return mismatch(method, task)
+    except NotApplicable as error:
+        return one_line(error)
+
+
+def _number(text: str) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def run_plan(work: Plan, config: DictConfig) -> Session:
+    """Run what a plan holds and the store has not, with bars and one line for each cell."""
+    outputs = Path(config.outputs)
+    store = open_store(config.store, outputs)
+    settings = {"outputs": str(outputs), "launcher": "serial"}
+    with Display(0) as quiet:
+        session = Session(store, outputs, quiet, force=bool(config.force), settings=settings)
+    todo = [(pair, session.open_seeds(pair, seeds)) for pair, seeds in work.pairs]
+    cells = sum(len(seeds) for _, seeds in todo)
+    with Display(cells) as display:
+        for reason in work.reasons():
+            display.say(reason)
+        if cells < work.cells():
+            display.say(f"skipped {work.cells() - cells} of {work.cells()} cells: the store has them (force=true reruns)")
+        session.show_on(display)
+        try:
+            for pair, seeds in todo:
+                session.run(pair, seeds)
+        finally:
+            store.close()
+    return session
+
+
+def every_override(config: DictConfig) -> Iterable[str]:
+    """The overrides of the command line that are not Hydra's own."""
+    return list(config.hydra.overrides.task)

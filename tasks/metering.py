@@ -1,0 +1,185 @@
+"""What a method spends, counted where it is spent.
+
+Everything that costs something in a problem (a gradient, a label, a generated token, an environment step) is an
+`Oracle`. All oracles of one problem share its `Ledger`, an append-only account of named units with two accounts,
+`solve` (while the method works) and `use` (while its answer is used). A budget is a limit on units of *work*; the
+oracle that would cross it raises `BudgetSpent` before it answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+SOLVE = "solve"
+USE = "use"
+
+Answer = TypeVar("Answer")
+
+
+class BudgetSpent(Exception):
+    """An oracle would cross a limit of the ledger. Nothing was charged and nothing was answered."""
+
+    def __init__(self, account: str, unit: str, limit: float) -> None:
+        super().__init__(account, unit, limit)
+        self.account = account
+        self.unit = unit
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"the {self.account} budget of {self.limit:g} {self.unit} is spent"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `amount` of `unit` may be spent in `account`."""
+
+    unit: str
+    amount: float
+    account: str = SOLVE
+
+    def __post_init__(self) -> None:
+        if not self.amount >= 0:
+            raise ValueError(f"the limit on {self.unit} must not be negative, got {self.amount}")
+
+
+class Ledger:
+    """Append-only account of named units.
+
+    Totals only grow; there is no way to give units back. `account` says where new entries are booked: it starts as
+    `solve`, and only the runner moves it.
+    """
+
+    def __init__(self, *limits: Limit) -> None:
+        self._limits = {(limit.account, limit.unit): limit.amount for limit in limits}
+        self._totals: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._account = SOLVE
+
+    def spend(self, unit: str, amount: float = 1) -> None:
+        """Book `amount` of `unit` in the current account.
+
+        Raises:
+            BudgetSpent: the limit would be crossed; nothing is booked then.
+            ValueError: the amount is negative or not a number.
+        """
+        if not amount >= 0:
+            raise ValueError(f"cannot spend {amount} of {unit}")
+        key = (self._account, unit)
+        limit = self._limits.get(key)
+        if limit is not None and self._totals[key] + amount > limit:
+            raise BudgetSpent(self._account, unit, limit)
+        self._totals[key] += amount
+
+    def total(self, unit: str, account: str = SOLVE) -> float:
+        """Units booked so far; 0 for a unit that was never spent."""
+        return self._totals.get((account, unit), 0.0)
+
+    def left(self, unit: str) -> float | None:
+        """Units left in the current account, or None where nothing limits them."""
+        limit = self._limits.get((self._account, unit))
+        return None if limit is None else limit - self.total(unit, self._account)
+
+    def totals(self, account: str = SOLVE) -> dict[str, float]:
+        """Everything booked in one account, by unit."""
+        return {unit: total for (name, unit), total in sorted(self._totals.items()) if name == account}
+
+    def limits(self) -> dict[str, dict[str, float]]:
+        """The limits by account and unit."""
+        result: dict[str, dict[str, float]] = {}
+        for (account, unit), amount in sorted(self._limits.items()):
+            result.setdefault(account, {})[unit] = amount
+        return result
+
+    @contextmanager
+    def booking(self, account: str) -> Iterator[None]:
+        """Book into another account inside the block."""
+        before, self._account = self._account, account
+        try:
+            yield
+        finally:
+            self._account = before
+
+
+class Oracle(Generic[Answer]):
+    """A function whose every call is charged to a ledger before it answers.
+
+    Args:
+        ledger: the problem's ledger.
+        unit: name of the unit of work, plural ("gradients", "labels").
+        function: answers the question. With `noise` it is also given a keyword argument `rng`.
+        price: units a call, or a function of the same arguments that says so.
+        noise: key of the oracle's randomness. The generator given to `function` depends on this key, on the question
+            and on how often that question was asked, never on the order of calls: two methods that ask the same
+            questions see the same noise, which is what pairs adaptive methods.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        unit: str,
+        function: Callable[..., Answer],
+        *,
+        price: float | Callable[..., float] = 1,
+        noise: str | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._unit = unit
+        self._function = function
+        self._price = price
+        self._noise = noise
+        self._asked: defaultdict[str, int] = defaultdict(int)
+
+    def __call__(self, *question: Any, **named: Any) -> Answer:
+        price = self._price(*question, **named) if callable(self._price) else self._price
+        self._ledger.spend(self._unit, price)
+        if self._noise is None:
+            return self._function(*question, **named)
+        digest = fingerprint([list(question), named])
+        count = self._asked[digest]
+        self._asked[digest] += 1
+        return self._function(*question, **named, rng=random_stream(self._noise, digest, count))
+
+
+def random_stream(*key: object) -> np.random.Generator:
+    """The generator that belongs to a key: the same on every machine, unrelated for different keys."""
+    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in key)
+    digest = hashlib.blake2b(text.encode(), digest_size=32).digest()
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(np.frombuffer(digest, dtype=np.uint32)))))
+
+
+def fingerprint(value: Any) -> str:
+    """Hash of a plain value by content: numbers, strings, arrays (dtype, shape and bytes), lists, tuples, mappings.
+
+    Raises:
+        TypeError: the value holds something that has no content to hash.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    _absorb(digest, value)
+    return digest.hexdigest()
+
+
+def _absorb(digest: Any, value: Any) -> None:
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        digest.update(f"{type(value).__name__}:{value!r};".encode())
+    elif isinstance(value, np.generic):
+        _absorb(digest, value.item())
+    elif isinstance(value, np.ndarray):
+        digest.update(f"array:{value.dtype.str}{value.shape};".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, Mapping):
+        digest.update(f"mapping{len(value)};".encode())
+        for key in sorted(value, key=str):
+            _absorb(digest, key)
+            _absorb(digest, value[key])
+    elif isinstance(value, list | tuple):
+        digest.update(f"sequence{len(value)};".encode())
+        for item in value:
+            _absorb(digest, item)
+    else:
+        raise TypeError(f"a {type(value).__name__} cannot be hashed by content")
