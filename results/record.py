@@ -120,7 +120,7 @@ def from_json(text: str, source: str) -> Record:
     if set(content) - known:
         raise RecordError(f"{source}: unknown keys {', '.join(sorted(set(content) - known))}")
     try:
-        return Record(**{**content, "status": Status(content.get("status"))})
+        return Record(**{**content, "status": Status(str(content.get("status")))})
     except (TypeError, ValueError) as error:
         raise RecordError(f"{source}: {error}") from error
 
@@ -145,7 +145,7 @@ def write_text(path: Path, text: str) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -73,7 +73,7 @@ class Attempt:
         try:
             with self.pair.hardware.applied():
                 self._phases(scratch, checkpoint)
-        except BaseException as error:  # every ending is a row; only Ctrl-C goes on from here, after the row is written
+        except BaseException as error:  # noqa: BLE001 (every ending is a row, Ctrl-C too)
             self._end(error)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from typing import Any, TypeVar
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from runners.errors import CommandError, one_line, suggestion
@@ -70,37 +70,41 @@ def build(values: Mapping[str, Any], wanted: type[Record], where: str, **given: 
         CommandError: naming the key at fault.
         NotApplicable: a class needs a package that is not installed.
     """
-    if "_target_" in values:
-        kind = plugin_class(values["_target_"], where)
-    elif inspect.isabstract(wanted):
-        raise CommandError(f"{where}: no _target_ says which {wanted.__name__} to build")
-    else:
-        kind = wanted
-    if not issubclass(kind, wanted):
-        raise CommandError(f"{where}._target_: {kind.__name__} is not a {wanted.__name__}")
+    kind = _kind(values, wanted, where)
     slots = _slots(kind, where)
     own = {str(key): value for key, value in values.items() if key != "_target_"}
-    for key in own:
-        if key in given or key not in slots:
-            known = set(slots) - set(given)
-            raise CommandError(f"{where}.{key}: {kind.__name__} has no such field{suggestion(key, known)}")
-    ready: dict[str, Any] = dict(given)
-    plain: dict[str, Any] = {}
-    for name, slot in slots.items():
-        if name in given:
-            continue
-        if name not in own:
-            if slot.required:
-                raise CommandError(f"{where}.{name}: no value, and {kind.__name__} has none of its own")
-        elif slot.part is None:
-            plain[name] = own[name]
-        else:
-            ready[name] = _part(own[name], slot, f"{where}.{name}")
-    ready |= _plain(plain, slots, where)
+    _check_keys(own, slots, given, f"{where}.", kind.__name__)
+    plain = {name: own[name] for name in own if slots[name].part is None}
+    parts = {name: _part(own[name], slots[name], f"{where}.{name}") for name in own if name not in plain}
+    ready = dict(given) | parts | _plain(plain, slots, where)
     try:
         return typing.cast(Record, kind(**ready))
     except (ValueError, TypeError) as error:
         raise CommandError(f"{where}: {one_line(error)}") from error
+
+
+def _kind(values: Mapping[str, Any], wanted: type[Any], where: str) -> type[Any]:
+    if "_target_" in values:
+        kind = plugin_class(values["_target_"], where)
+        if not issubclass(kind, wanted):
+            raise CommandError(f"{where}._target_: {kind.__name__} is not a {wanted.__name__}")
+        return kind
+    if inspect.isabstract(wanted):
+        raise CommandError(f"{where}: no _target_ says which {wanted.__name__} to build")
+    return wanted
+
+
+def _check_keys(
+    own: Mapping[str, Any], slots: Mapping[str, _Slot], given: Mapping[str, Any], where: str, name: str
+) -> None:
+    """Refuse unknown keys, keys that the runner fills in, and missing ones."""
+    known = set(slots) - set(given)
+    for key in own:
+        if key not in known:
+            raise CommandError(f"{where}{key}: {name} has no such field{suggestion(key, known)}")
+    for key in sorted(known - set(own)):
+        if slots[key].required:
+            raise CommandError(f"{where}{key}: no value, and {name} has none of its own")
 
 
 @dataclass(frozen=True)
@@ -155,15 +159,13 @@ def _part(value: Any, slot: _Slot, where: str) -> Any:
 def _plain(values: dict[str, Any], slots: dict[str, _Slot], where: str) -> dict[str, Any]:
     if not values:
         return {}
-    schema = make_dataclass(
-        "Schema", [(name, slots[name].hint, field()) for name in values], kw_only=True, frozen=True
-    )
+    schema = make_dataclass("Schema", [(name, slots[name].hint, field()) for name in values], kw_only=True, frozen=True)
     structured = OmegaConf.structured(schema)
     result = {}
     for name, value in values.items():
         hint = slots[name].hint
         try:
-            merged = OmegaConf.merge(structured, {name: _enum_name(value, hint)})
+            merged = typing.cast(DictConfig, OmegaConf.merge(structured, {name: _enum_name(value, hint)}))
             container = OmegaConf.to_container(OmegaConf.masked_copy(merged, [name]), resolve=True, enum_to_str=False)
         except (OmegaConfBaseException, ValueError) as error:
             raise CommandError(f"{where}.{name}: cannot use {value!r} as {_type_name(hint)}{_hint(error)}") from error
@@ -197,4 +199,4 @@ def _type_name(hint: Any) -> str:
 
 def _hint(error: BaseException) -> str:
     text = one_line(error)
-    return f" ({text[text.index('expected one of'):].split(' full_key')[0]})" if "expected one of" in text else ""
+    return f" ({text[text.index('expected one of') :].split(' full_key')[0]})" if "expected one of" in text else ""

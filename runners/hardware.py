@@ -102,6 +102,8 @@ class Hardware:
 
 
 def _cuda_devices() -> int:
+    if sys.platform == "linux" and not any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg")):
+        return 0  # no driver: spare the seconds that it takes to import torch
     import torch
 
     return torch.cuda.device_count()
@@ -122,7 +124,7 @@ def seed_everything(rng: np.random.Generator) -> None:
     """Seed the global generators, for library code that draws from them."""
     value = int(rng.integers(2**32))
     random.seed(value)
-    np.random.seed(value)
+    np.random.seed(value)  # noqa: NPY002 (the legacy global is what such code draws from)
     if "torch" in sys.modules:
         import torch
 

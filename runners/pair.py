@@ -111,6 +111,9 @@ def resolve(choice: Choice) -> Pair:
     """
     method_entry, task_entry = catalog.find("method", choice.method), catalog.find("task", choice.task)
     left, right = method_card(method_entry), task_card(task_entry)
+    for kind, entry in (("method", method_entry), ("task", task_entry)):
+        if choice.values[kind].get("card", {}) != entry.card:
+            raise CommandError(f"{kind}.card: a card describes its file and cannot be changed on the command line")
     sentence = mismatch(choice.method, choice.task)
     if sentence:
         raise CommandError(sentence)
@@ -119,6 +122,7 @@ def resolve(choice: Choice) -> Pair:
     if not isinstance(method, Method | Reference):
         raise CommandError(f"method._target_: {type(method).__name__} is not a Method")
     task = build(values["task"], Task, "task", name=choice.task, version=right.version)  # type: ignore[type-abstract]
+    task.check()
     declared = build(values["hardware"], Hardware, "hardware")
     posed = posed_type(type(task))
     return Pair(choice, method, task, left, right, posed.__name__, declared, declared.resolved())

@@ -19,17 +19,17 @@ class Display:
     """A bar for the sweep, a bar for the cell, and one line for each finished cell.
 
     Args:
-        total: number of cells.
         console: where to draw; the error stream by default, so that tables can be piped.
     """
 
-    def __init__(self, total: int, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(file=sys.stderr, soft_wrap=True, highlight=False)
-        self._total = total
+        self._total = 0
         self._count = 0
         self._live = self._console.is_terminal
         self._said = time.monotonic()
         self._label = ""
+        self._text = ""
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -39,7 +39,7 @@ class Display:
             console=self._console,
             disable=not self._live,
         )
-        self._sweep = self._progress.add_task("sweep", total=total)
+        self._sweep = self._progress.add_task("sweep", total=None, visible=False)
         self._cell = self._progress.add_task("", total=None, visible=False)
 
     def __enter__(self) -> Display:
@@ -54,6 +54,11 @@ class Display:
     def say(self, sentence: str) -> None:
         """One line."""
         self._console.print(sentence, markup=False)
+
+    def begin(self, total: int) -> None:
+        """So many cells are to come."""
+        self._total = total
+        self._progress.update(self._sweep, total=total, visible=True)
 
     def cell(self, label: str) -> None:
         """A cell begins."""

@@ -156,4 +156,3 @@ class AttemptRun:
             self.ledger.spend(unit, total)
         self.rng.bit_generator.state = content["rng"]
         return dict(content["state"])
-

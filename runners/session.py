@@ -42,8 +42,6 @@ class Session:
         self._force = force
         self._settings = settings
         self.ended: list[Status] = []
-        for sentence in take_in(store, outputs):
-            display.say(sentence)
 
     def open_seeds(self, pair: Pair, seeds: Sequence[int]) -> list[int]:
         """The seeds of a pair that are still to be run."""

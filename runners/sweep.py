@@ -9,23 +9,26 @@ from __future__ import annotations
 import fnmatch
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, ValueType
 from omegaconf import DictConfig, OmegaConf
 
+from results.record import Status
 from runners import catalog
 from runners.errors import CommandError, one_line, suggestion
 from runners.pair import Choice, Pair, mismatch, resolve
 from runners.progress import Display
-from runners.session import Session, open_store
+from runners.session import BAD, Session, open_store, take_in
 from tasks.base import NotApplicable
 
 GROUPS = ("method", "task", "hardware")
+ROOT_KEYS = (*GROUPS, "card", "scale", "seed", "force", "store", "outputs", "hydra")
 Compose = Callable[[list[str]], DictConfig]
 
 
@@ -52,19 +55,26 @@ class Plan:
             yield f"left out {len(labels)}: {reason} ({shown})"
 
 
-def choice_of(config: DictConfig) -> Choice:
-    """The choice that a composed config stands for."""
-    runtime = config.hydra.runtime.choices
+def choice_of(config: DictConfig, hydra: DictConfig) -> Choice:
+    """The choice that a composed config and Hydra's own node stand for.
+
+    Raises:
+        CommandError: the config has keys at the top that mean nothing.
+    """
+    for key in config:
+        if key not in ROOT_KEYS:
+            raise CommandError(f"{key}: there is no such key{suggestion(str(key), ROOT_KEYS)}")
     named = {
-        override.key_or_group.removeprefix("task.").lstrip("+")
-        for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+        override.key_or_group.removeprefix("task.")
+        for override in OverridesParser.create().parse_overrides(list(hydra.overrides.task))
         if override.key_or_group.startswith("task.")
     }
-    scale = config.get("scale")
+    chosen = hydra.runtime.choices
     values: Mapping[str, Any] = {
         kind: OmegaConf.to_container(config[kind], resolve=False) if kind in config else {} for kind in GROUPS
     }
-    return Choice(runtime["method"], runtime["task"], runtime["hardware"], str(scale), values, frozenset(named))
+    names = [str(chosen[kind]) for kind in GROUPS]
+    return Choice(names[0], names[1], names[2], str(config.scale), values, frozenset(named))
 
 
 def seed_of(value: Any) -> int:
@@ -99,16 +109,14 @@ def expand(overrides: Sequence[str], params: Mapping[str, Any]) -> dict[str, lis
 
 def _values(override: Override) -> list[str]:
     key = override.get_key_element()
-    if override.is_delete():
-        return [override.input_line or ""]
     if override.value_type is ValueType.GLOB_CHOICE_SWEEP:
         if key not in catalog.KINDS:
             raise CommandError(f"{key}: a glob can only choose among {', '.join(catalog.KINDS)}")
         return _glob(key, override.value())
     if override.is_sweep_override():
         found = [str(text) for text in override.sweep_string_iterator()]
-    elif isinstance(override.value(), list) and (key in GROUPS or key in ("seed", "scale")):
-        found = [str(item) for item in override.value()]
+    elif isinstance(several := override.value(), list) and (key in GROUPS or key in ("seed", "scale")):
+        found = [str(item) for item in several]
     else:
         found = [override.get_value_element_as_str()]
     if not found:
@@ -155,9 +163,11 @@ def plan(values: Mapping[str, list[str]], compose: Compose, default_seed: int) -
             if reason:
                 result.dropped[reason].append(label)
                 continue
-        config = compose([text if "=" not in text and text.startswith("~") else f"{key}={text}" for key, text in chosen.items()])
+        config = compose(
+            [text if "=" not in text and text.startswith("~") else f"{key}={text}" for key, text in chosen.items()]
+        )
         try:
-            result.pairs.append((resolve(choice_of(config)), seeds))
+            result.pairs.append((resolve(choice_of(config, config.hydra)), seeds))
         except NotApplicable as error:
             result.dropped[one_line(error)].append(label)
     if not result.pairs:
@@ -179,29 +189,47 @@ def _number(text: str) -> Any:
         return text
 
 
-def run_plan(work: Plan, config: DictConfig) -> Session:
-    """Run what a plan holds and the store has not, with bars and one line for each cell."""
+def run_plan(work: Plan, config: DictConfig) -> list[Status]:
+    """Run what a plan holds and the store has not, with bars and one line for each cell; how the cells ended."""
     outputs = Path(config.outputs)
     store = open_store(config.store, outputs)
     settings = {"outputs": str(outputs), "launcher": "serial"}
-    with Display(0) as quiet:
-        session = Session(store, outputs, quiet, force=bool(config.force), settings=settings)
-    todo = [(pair, session.open_seeds(pair, seeds)) for pair, seeds in work.pairs]
-    cells = sum(len(seeds) for _, seeds in todo)
-    with Display(cells) as display:
-        for reason in work.reasons():
-            display.say(reason)
-        if cells < work.cells():
-            display.say(f"skipped {work.cells() - cells} of {work.cells()} cells: the store has them (force=true reruns)")
-        session.show_on(display)
+    with Display() as display:
+        session = Session(store, outputs, display, force=bool(config.force), settings=settings)
         try:
+            for sentence in [*take_in(store, outputs), *work.reasons()]:
+                display.say(sentence)
+            todo = [(pair, session.open_seeds(pair, seeds)) for pair, seeds in work.pairs]
+            total = sum(len(seeds) for _, seeds in todo)
+            if total < work.cells():
+                display.say(f"skipped {work.cells() - total} of {work.cells()} cells: the store has them already "
+                            "(force=true runs them again)")  # fmt: skip
+            display.begin(total)
             for pair, seeds in todo:
                 session.run(pair, seeds)
         finally:
             store.close()
-    return session
+    return session.ended
 
 
-def every_override(config: DictConfig) -> Iterable[str]:
-    """The overrides of the command line that are not Hydra's own."""
-    return list(config.hydra.overrides.task)
+def sweep(
+    arguments: Sequence[str], params: Mapping[str, Any], config: DictConfig, loader: ConfigLoader
+) -> list[Status]:
+    """One multirun: expand, plan, run.
+
+    Raises:
+        CommandError: the command cannot be understood, or leaves nothing to run.
+        SystemExit: some cell did not end well; the code is 1.
+    """
+    if not str(config.hydra.launcher.get("_target_", "")).endswith("BasicLauncher"):
+        raise CommandError("hydra/launcher: only Hydra's basic launcher is supported by this version")
+    values = expand([text for text in arguments if not text.startswith("experiment=")], params)
+    for group in ("method", "task"):
+        if group not in values:
+            raise CommandError(f"{group} is not given; name one or more with {group}=..")
+    fixed = [text for text in arguments if text.startswith("experiment=")]
+    work = plan(values, lambda texts: loader.load_sweep_config(config, fixed + texts), int(config.seed))
+    ended = run_plan(work, config)
+    if any(status in BAD for status in ended):
+        raise SystemExit(1)
+    return ended

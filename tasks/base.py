@@ -78,7 +78,7 @@ class Run(Protocol):
         """Store a state (plain values and tensors, nested in mappings and lists) to continue from."""
 
     def restore(self) -> dict[str, Any] | None:
-        """The last checkpoint of this cell, if an earlier attempt was interrupted; clock and ledger go on from there."""
+        """The last checkpoint of this cell, if an attempt was cut off; clock and ledger go on from there."""
 
 
 class Direction(enum.StrEnum):
@@ -195,6 +195,13 @@ class Task(ABC):
     def stream(self, seed: int, purpose: str = "problem") -> np.random.Generator:
         """The task's random stream for a seed and a purpose. Methods never see it."""
         return random_stream("task", self.name, self.version, seed, purpose)
+
+    def check(self) -> None:  # noqa: B027 (most tasks need nothing)
+        """Say early whether this task can be posed here; the runner asks before it plans a cell.
+
+        Raises:
+            NotApplicable: something that the task needs, such as a data set, is missing.
+        """
 
     def preparations(self) -> dict[str, Preparation]:
         """Preparations that `problem` and `evaluate` ask for, by field name."""

@@ -136,6 +136,11 @@ class Oracle(Generic[Answer]):
         self._asked: defaultdict[str, int] = defaultdict(int)
 
     def __call__(self, *question: Any, **named: Any) -> Answer:
+        """Charge, then answer.
+
+        Raises:
+            BudgetSpent: a limit would be crossed.
+        """
         price = self._price(*question, **named) if callable(self._price) else self._price
         self._ledger.spend(self._unit, price)
         if self._noise is None:

@@ -1,0 +1,44 @@
+# Every command does its own set-up in .venv. `make help` lists them.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+BAKEOFF := $(VENV)/bin/bakeoff
+ifneq ($(wildcard ../shared/data),)
+export BAKEOFF_DATA ?= $(abspath ../shared/data)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench bench-start test lint types format clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+
+setup: $(VENV)/.ready ## install everything into .venv
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[dev]'
+	@touch $@
+
+bench: setup ## run the quick board and print its leaderboards (a few minutes)
+	$(BAKEOFF) run -m experiment=quick
+	@$(BAKEOFF) leaderboard
+
+bench-start: setup ## time the start of the command with 500 methods in the catalogue
+	$(PYTHON) tests/bench/start.py
+
+test: setup lint types ## lint, check types, run all tests with coverage
+	$(PYTHON) -m pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
+
+lint: setup ## ruff, rules and layout
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: setup ## mypy, strict
+	$(VENV)/bin/mypy
+
+format: setup ## let ruff mend what it can
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean: ## remove what was built; results stay
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*

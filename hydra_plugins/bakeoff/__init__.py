@@ -1,0 +1,1 @@
+"""Thin adapters between Hydra and `runners/`. Hydra imports this folder at every start: keep it light."""

@@ -1,0 +1,116 @@
+"""The verb `run`: Hydra composes, we run. One cell, or a multirun through our sweeper."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from runners import catalog
+from runners.errors import CommandError, one_line, suggestion
+from runners.pair import resolve
+from runners.session import BAD
+from runners.sweep import Plan, choice_of, run_plan, seed_of
+from tasks.base import NotApplicable
+from tasks.data import DataCorrupt
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one cell or a sweep; returns the exit code.
+
+    Raises:
+        CommandError: the command cannot be understood or carried out.
+        KeyboardInterrupt: it was stopped; what was running has its record.
+    """
+    for word in words:
+        _check_name(word)
+    sweeping = bool({"-m", "--multirun"} & set(words))
+    for group in () if sweeping or any(word.startswith("-") for word in words) else ("method", "task"):
+        if not any(word.startswith(f"{group}=") for word in words):
+            raise CommandError(f"{group} is not given; name one with {group}=.. (`bakeoff list {group}s` shows them)")
+    trouble: list[Exception] = []
+    start = hydra.main(version_base="1.3", config_path="pkg://configs", config_name="bakeoff")(_job(trouble))
+    try:
+        with _as_program(["bakeoff run", *words]):
+            start()
+        if trouble:
+            raise trouble[0]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise CommandError(_sentence(error)) from error
+    except (NotApplicable, DataCorrupt) as error:
+        raise CommandError(one_line(error)) from error
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    return 0
+
+
+def _job(trouble: list[Exception]) -> Callable[[DictConfig], None]:
+    """What Hydra calls with a composed config. Errors go into `trouble`, since Hydra prints those that leave it."""
+
+    def job(config: DictConfig) -> None:
+        try:
+            pair = resolve(choice_of(config, HydraConfig.get()))
+            ended = run_plan(Plan([(pair, [seed_of(config.seed)])]), config)
+        except (CommandError, NotApplicable, DataCorrupt, OmegaConfBaseException) as error:
+            trouble.append(error)
+        else:
+            if any(status in BAD for status in ended):
+                raise SystemExit(1)
+
+    return job
+
+
+@contextmanager
+def _as_program(words: list[str]) -> Iterator[None]:
+    """Make Hydra see these words, let its errors through instead of printing them, and stop on SIGTERM as on Ctrl-C."""
+    argv, before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    handler = signal.signal(signal.SIGTERM, _stop)
+    sys.argv = words
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        signal.signal(signal.SIGTERM, handler)
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before
+
+
+def _check_name(word: str) -> None:
+    """Names that are in no catalogue get our sentence, with a suggestion."""
+    kind, equals, name = word.partition("=")
+    plain = equals and not any(mark in name for mark in ",()[]'\"")
+    if plain and kind in catalog.KINDS and name not in catalog.names(kind):
+        raise CommandError(f"there is no {kind} called '{name}'{suggestion(name, catalog.names(kind))}")
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _sentence(error: BaseException) -> str:
+    """The point of a Hydra message, without its advice on Hydra's syntax."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    kept = [
+        line for line in lines if not line.startswith(("To append", "See ", "full_key", "object_type", "Set the env"))
+    ]
+    cause = error.__cause__
+    if cause is not None and str(cause) and "Key '" in str(cause):
+        kept.append(str(cause).splitlines()[0])
+    text = " ".join(kept) or type(error).__name__
+    if text.startswith("Ambiguous value for argument"):
+        return text.partition(" 1. ")[0] + ": several values need a sweep (bakeoff run -m ..)"
+    unknown = re.match(r"Could not override '([^']+)'\. Key '[^']+' is not in struct", text)
+    return f"{unknown[1]}: there is no such key" if unknown else text
