@@ -34,11 +34,10 @@ def plugin_class(target: Any, where: str) -> type[Any]:
         CommandError: it is outside the plugin packages, missing, or not a concrete frozen dataclass.
         NotApplicable: it needs a package that is not installed.
     """
-    if not isinstance(target, str) or target.count(".") < 2:
-        raise CommandError(f"{where}._target_: expected package.module.Class, got {target!r}")
-    package = target.partition(".")[0]
-    if package not in PLUGIN_PACKAGES:
+    if not isinstance(target, str) or target.partition(".")[0] not in PLUGIN_PACKAGES:
         raise CommandError(f"{where}._target_: {target} is outside the plugin packages {', '.join(PLUGIN_PACKAGES)}")
+    if target.count(".") < 2:
+        raise CommandError(f"{where}._target_: expected package.module.Class, got {target!r}")
     module_name, _, class_name = target.rpartition(".")
     try:
         module = importlib.import_module(module_name)

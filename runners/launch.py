@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -34,17 +35,20 @@ def run(words: Sequence[str]) -> int:
     """
     for word in words:
         _check_name(word)
-    sweeping = bool({"-m", "--multirun"} & set(words))
+    sweeping = [word for word in words if word in ("-m", "--multirun")]
+    words = sweeping[:1] + [word for word in words if word not in sweeping]  # Hydra wants its overrides in one piece
     for group in () if sweeping or any(word.startswith("-") for word in words) else ("method", "task"):
         if not any(word.startswith(f"{group}=") for word in words):
             raise CommandError(f"{group} is not given; name one with {group}=.. (`bakeoff list {group}s` shows them)")
     trouble: list[Exception] = []
     start = hydra.main(version_base="1.3", config_path="pkg://configs", config_name="bakeoff")(_job(trouble))
     try:
-        with _as_program(["bakeoff run", *words]):
+        with _as_program(["bakeoff run", *words, *_further_roots()]):
             start()
         if trouble:
             raise trouble[0]
+    except OverrideParseException as error:
+        raise CommandError(f"{error.override}: not a value that Hydra's override grammar allows") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise CommandError(_sentence(error)) from error
     except (NotApplicable, DataCorrupt) as error:
@@ -59,7 +63,7 @@ def _job(trouble: list[Exception]) -> Callable[[DictConfig], None]:
 
     def job(config: DictConfig) -> None:
         try:
-            pair = resolve(choice_of(config, HydraConfig.get()))
+            pair = resolve(choice_of(config, cast(DictConfig, HydraConfig.get())))
             ended = run_plan(Plan([(pair, [seed_of(config.seed)])]), config)
         except (CommandError, NotApplicable, DataCorrupt, OmegaConfBaseException) as error:
             trouble.append(error)
@@ -68,6 +72,12 @@ def _job(trouble: list[Exception]) -> Callable[[DictConfig], None]:
                 raise SystemExit(1)
 
     return job
+
+
+def _further_roots() -> list[str]:
+    """Tell Hydra of the catalogue's folders beyond the first, which it finds by itself."""
+    roots = [f"'file://{root}'" for root in catalog.config_roots()[1:] if root.is_dir()]
+    return [f"hydra.searchpath=[{','.join(roots)}]"] if roots else []
 
 
 @contextmanager

@@ -114,6 +114,9 @@ def resolve(choice: Choice) -> Pair:
     for kind, entry in (("method", method_entry), ("task", task_entry)):
         if choice.values[kind].get("card", {}) != entry.card:
             raise CommandError(f"{kind}.card: a card describes its file and cannot be changed on the command line")
+        if choice.values[kind].get("_target_") != entry.target:
+            target = choice.values[kind].get("_target_")
+            raise CommandError(f"{kind}._target_: {entry.name} is {entry.target}, and {target} would be another {kind}")
     sentence = mismatch(choice.method, choice.task)
     if sentence:
         raise CommandError(sentence)

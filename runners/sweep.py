@@ -61,9 +61,9 @@ def choice_of(config: DictConfig, hydra: DictConfig) -> Choice:
     Raises:
         CommandError: the config has keys at the top that mean nothing.
     """
-    for key in config:
+    for key in map(str, config):
         if key not in ROOT_KEYS:
-            raise CommandError(f"{key}: there is no such key{suggestion(str(key), ROOT_KEYS)}")
+            raise CommandError(f"{key}: there is no such key{suggestion(key, ROOT_KEYS)}")
     named = {
         override.key_or_group.removeprefix("task.")
         for override in OverridesParser.create().parse_overrides(list(hydra.overrides.task))

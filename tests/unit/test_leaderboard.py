@@ -1,0 +1,149 @@
+"""Boards as a pure function of records, and their texts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+from results.leaderboard import Leaderboard, leaderboards
+from results.record import Record, Status
+from results.tables import cells, columns, render
+
+
+def record(method: str, seed: int, value: float | None, **changes: Any) -> Record:
+    """An attempt of a made-up cell; `value` None means that it failed."""
+    identity = {
+        "method": {"name": method, "version": 1, "lr": 0.1},
+        "task": {"name": "toys/hill", "size": 3},
+        "hardware": {"accelerator": "cpu", "precision": "32-true"},
+    }
+    base = Record(
+        id=f"{method}-{seed}",
+        cell=f"{method}{seed}",
+        identity=identity,
+        settings={},
+        arena="toys",
+        task="toys/hill",
+        method=method,
+        problem="Hill",
+        scale="laptop",
+        hardware="cpu",
+        protocol="paper values",
+        seed=seed,
+        method_version=1,
+        task_version=1,
+        role="paper",
+        fidelity="code",
+        status=Status.OK if value is not None else Status.FAILED,
+        reason="" if value is not None else "RuntimeError: a | b",
+        phase="" if value is not None else "solve",
+        rank_metric="height",
+        started="2026-01-01T00:00:00.000+00:00",
+        ended="2026-01-01T00:00:01.000+00:00",
+        metrics={"height": value, "slope": 2 * value} if value is not None else {},
+        metric_info={
+            "height": {"unit": "m", "direction": "higher"},
+            "slope": {"unit": "", "direction": "none"},
+            "unseen": {"unit": "", "direction": "lower"},
+        },
+        cost={"solve": {"steps": 10.0 * (seed + 1)}, "use": {}},
+        seconds={"solve": 1.0, "evaluate": 0.5},
+        peak_memory_mib=100.0 + seed,
+    )
+    return replace(base, **changes)
+
+
+def board(*records: Record) -> Leaderboard:
+    """The only board that the records give."""
+    (only,) = leaderboards(records)
+    return only
+
+
+def test_rows_are_sorted_best_first_with_failures_and_references_last() -> None:
+    made = board(
+        *(record("toys/low", seed, 1.0 + seed) for seed in range(3)),
+        *(record("toys/high", seed, 5.0 + seed) for seed in range(3)),
+        *(record("reference/best", seed, 9.0, role="reference") for seed in range(3)),
+        record("toys/broken", 0, None),
+    )
+    assert [row.method for row in made.rows] == ["toys/high", "toys/low", "reference/best", "toys/broken"]
+    assert [row.rank for row in made.rows] == [1, 2, None, None]
+    low = made.rows[1]
+    assert low.to_best is not None
+    assert (low.to_best[0].value, low.to_best[1]) == (-4.0, 0.0)
+    assert low.cost["solve"] == {"steps": 20.0}
+    assert low.memory == 102.0
+
+
+def test_lower_is_better_where_the_metric_says_so() -> None:
+    info = {"height": {"unit": "m", "direction": "lower"}}
+    made = board(record("toys/a", 0, 1.0, metric_info=info), record("toys/b", 0, 2.0, metric_info=info))
+    assert [row.method for row in made.rows] == ["toys/a", "toys/b"]
+    assert not made.higher_is_better
+    assert made.rows[1].to_best is not None
+    assert made.rows[1].to_best[0].value == 1.0
+
+
+def test_the_newest_good_attempt_of_a_cell_counts() -> None:
+    late = {"ended": "2026-01-02T00:00:00.000+00:00"}
+    made = board(
+        record("toys/a", 0, 1.0),
+        record("toys/a", 0, 2.0, id="again", **late),
+        record("toys/a", 0, None, id="broken", ended="2026-01-03T00:00:00.000+00:00"),
+    )
+    assert made.rows[0].metrics["height"].value == 2.0
+    assert made.rows[0].attempts == ("again",)
+    assert made.rows[0].endings == {}
+
+
+def test_nothing_is_averaged_across_scales_hardware_versions_or_values() -> None:
+    def shifted(part: str, **values: Any) -> dict[str, Any]:
+        whole = record("toys/a", 0, 1.0).identity
+        return {"cell": str(values), "identity": whole | {part: whole[part] | values}}
+
+    made = leaderboards(
+        [
+            record("toys/a", 0, 1.0),
+            record("toys/a", 0, 1.0, cell="tiny", scale="tiny"),
+            record("toys/a", 0, 1.0, **shifted("hardware", accelerator="cuda")),
+            record("toys/a", 0, 1.0, **shifted("task", size=4)),
+            record("toys/a", 0, 1.0, **shifted("method", lr=0.2)),
+        ]
+    )
+    assert len(made) == 4
+    assert {one.variant for one in made if one.scale == "laptop"} == {"size=3", "size=4"}
+    double = next(one for one in made if len(one.rows) == 2)
+    assert {row.method for row in double.rows} == {"toys/a [lr=0.1]", "toys/a [lr=0.2]"}
+    newer = leaderboards([record("toys/a", 0, 1.0), record("toys/a", 0, 3.0, cell="new", task_version=2)])
+    assert [one.rows[0].metrics["height"].value for one in newer] == [3.0]
+    method = board(record("toys/a", 0, 1.0), record("toys/a", 1, 3.0, method_version=2))
+    assert method.rows[0].seeds == (1,)
+
+
+def test_every_format_holds_every_row() -> None:
+    boards = leaderboards([record("toys/a", seed, 1.0 + seed) for seed in range(3)] + [record("toys/b|c", 0, None)])
+    rows = json.loads(render(boards, "json"))["rows"]
+    assert [(row["method"], row["n"], row["rank"]) for row in rows] == [("toys/a", 3, 1), ("toys/b|c", 0, None)]
+    assert list(csv.DictReader(io.StringIO(render(boards, "csv"))))[0]["metrics.height.value"] == "2.0"
+    markdown = render(boards, "md")
+    assert "| 1 | toys/a | 2.000 ± 2.484 |" in markdown
+    assert "toys/b\\|c" in markdown
+    assert "- toys/b|c: seed 0: RuntimeError: a | b" in markdown
+    terminal = render(boards, "terminal", 160)
+    assert "2.000 ± 2.484" in terminal
+    assert "toys/b|c: seed 0: RuntimeError" in terminal
+
+
+def test_a_table_is_the_same_whatever_the_order_of_the_records() -> None:
+    records = [record(f"toys/{name}", seed, seed + len(name)) for name in ("a", "bb", "ccc") for seed in range(3)]
+    for form in ("terminal", "md", "csv", "json"):
+        assert render(leaderboards(records), form) == render(leaderboards(records[::-1]), form)
+
+
+def test_columns_name_direction_and_only_what_was_measured() -> None:
+    made = board(record("toys/a", 0, 123456.0))
+    assert columns(made)[:4] == ["rank", "method", "height ↑", "slope"]
+    assert cells(made, made.rows[0])[2:4] == ["1.235e+05", "2.469e+05"]
