@@ -127,7 +127,7 @@ def test_every_format_holds_every_row() -> None:
     boards = leaderboards([record("toys/a", seed, 1.0 + seed) for seed in range(3)] + [record("toys/b|c", 0, None)])
     rows = json.loads(render(boards, "json"))["rows"]
     assert [(row["method"], row["n"], row["rank"]) for row in rows] == [("toys/a", 3, 1), ("toys/b|c", 0, None)]
-    assert list(csv.DictReader(io.StringIO(render(boards, "csv"))))[0]["metrics.height.value"] == "2.0"
+    assert next(iter(csv.DictReader(io.StringIO(render(boards, "csv")))))["metrics.height.value"] == "2.0"
     markdown = render(boards, "md")
     assert "| 1 | toys/a | 2.000 ± 2.484 |" in markdown
     assert "toys/b\\|c" in markdown
