@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib
 import shutil
 import tempfile
 import traceback
@@ -15,14 +14,13 @@ from typing import Any
 
 from methods.base import Reference
 from results.record import Record, Status, finite
-from runners.errors import CommandError, one_line
+from runners.errors import one_line
 from runners.hardware import PeakMemory, seed_everything
-from runners.match import posed_type
 from runners.pair import PAPER_VALUES, Pair
 from runners.preparing import ensure
 from runners.provenance import code_fingerprint, environment
 from runners.run import AttemptRun, Clock, Nobody, Offer, Offers, Watcher
-from tasks.base import Arena, Board, Diverged, Invalid, NotApplicable, Problem
+from tasks.base import Board, Diverged, Invalid, NotApplicable, Problem
 from tasks.metering import USE, BudgetSpent, Ledger, random_stream
 
 _ENDINGS: tuple[tuple[type[BaseException], Status], ...] = (
@@ -211,25 +209,6 @@ class Attempt:
             preparations=self.preparations,
             provenance=environment() | {"fingerprints": code},
         )
-
-
-def board_of(pair: Pair) -> Board:
-    """The board that measures a pair: the one its arena keeps for the task's problem type.
-
-    Raises:
-        CommandError: the arena states no such board, or the board has not the metric by which the task ranks.
-    """
-    package = type(pair.task).__module__.rpartition(".")[0]
-    arena = vars(importlib.import_module(package)).get("ARENA")
-    if not isinstance(arena, Arena):
-        raise CommandError(f"{package} states no ARENA")
-    try:
-        board = arena.board(posed_type(type(pair.task)))
-    except LookupError as error:
-        raise CommandError(f"{package}: {error}") from error
-    if pair.task_card.rank not in {metric.name for metric in board.metrics}:
-        raise CommandError(f"task {pair.choice.task} ranks by {pair.task_card.rank}, which its board does not declare")
-    return board
 
 
 def _folder(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,7 +17,7 @@ from runners.cards import MethodCard, TaskCard, at_scale, method_card, task_card
 from runners.errors import CommandError, one_line
 from runners.hardware import Hardware
 from runners.match import posed_type, refusal
-from tasks.base import Task
+from tasks.base import Arena, Board, Task
 from tasks.metering import fingerprint
 from tasks.preparation import identity
 
@@ -127,8 +128,30 @@ def resolve(choice: Choice) -> Pair:
     task = build(values["task"], Task, "task", name=choice.task, version=right.version)  # type: ignore[type-abstract]
     task.check()
     declared = build(values["hardware"], Hardware, "hardware")
-    posed = posed_type(type(task))
-    return Pair(choice, method, task, left, right, posed.__name__, declared, declared.resolved())
+    posed = posed_type(type(task)).__name__
+    pair = Pair(choice, method, task, left, right, posed, declared, declared.resolved())
+    board_of(pair)
+    pair.cell(0)  # what a preparation is built from may turn out to be missing
+    return pair
+
+
+def board_of(pair: Pair) -> Board:
+    """The board that measures a pair: the one its arena keeps for the task's problem type.
+
+    Raises:
+        CommandError: the arena states no such board, or the board has not the metric by which the task ranks.
+    """
+    package = type(pair.task).__module__.rpartition(".")[0]
+    arena = vars(importlib.import_module(package)).get("ARENA")
+    if not isinstance(arena, Arena):
+        raise CommandError(f"{package} states no ARENA")
+    try:
+        board = arena.board(posed_type(type(pair.task)))
+    except LookupError as error:
+        raise CommandError(f"{package}: {error}") from error
+    if pair.task_card.rank not in {metric.name for metric in board.metrics}:
+        raise CommandError(f"task {pair.choice.task} ranks by {pair.task_card.rank}, which its board does not declare")
+    return board
 
 
 def _resolved(choice: Choice, entry: catalog.Entry, tier: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

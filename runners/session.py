@@ -9,9 +9,10 @@ from typing import Any
 
 from results.record import Record, RecordError, Status, from_json, write, write_text
 from results.store import Store, StoreError
-from runners.attempt import Attempt, board_of
+from runners import tracker
+from runners.attempt import Attempt
 from runners.errors import CommandError, one_line
-from runners.pair import Pair
+from runners.pair import Pair, board_of
 from runners.progress import Display
 
 BAD = frozenset(Status) - {Status.OK, Status.SKIPPED, Status.INTERRUPTED}
@@ -30,7 +31,7 @@ class Session:
         outputs: folder for the record files, checkpoints and records that wait for the store.
         display: who shows what happens.
         force: run cells again that the store already has.
-        settings: what cannot move a number, for the records.
+        settings: what cannot move a number, for the records; `tracker` names a tracker, if any.
     """
 
     def __init__(
@@ -76,6 +77,10 @@ class Session:
         except StoreError as error:
             write_text(self._outputs / "waiting" / record.id, str((folder / "record.json").resolve()))
             self._display.say(f"{error}; attempt {record.id} waits in {self._outputs / 'waiting'}")
+        if self._settings.get("tracker"):
+            sentence = tracker.mirror(record, self._outputs)
+            if sentence:
+                self._display.say(sentence)
 
 
 def take_in(store: Store, outputs: Path) -> list[str]:

@@ -20,7 +20,7 @@ from hydra.core.override_parser.types import Glob, Override, ValueType
 from omegaconf import DictConfig, OmegaConf
 
 from results.record import Status
-from runners import catalog
+from runners import catalog, tracker
 from runners.errors import CommandError, one_line, suggestion
 from runners.pair import Choice, Pair, mismatch, resolve
 from runners.progress import Display
@@ -28,7 +28,7 @@ from runners.session import BAD, Session, open_store, take_in
 from tasks.base import NotApplicable
 
 GROUPS = ("method", "task", "hardware")
-ROOT_KEYS = (*GROUPS, "card", "scale", "seed", "force", "store", "outputs", "hydra")
+ROOT_KEYS = (*GROUPS, "card", "scale", "seed", "force", "store", "tracker", "outputs", "hydra")
 Compose = Callable[[list[str]], DictConfig]
 
 
@@ -193,7 +193,8 @@ def run_plan(work: Plan, config: DictConfig) -> list[Status]:
     """Run what a plan holds and the store has not, with bars and one line for each cell; how the cells ended."""
     outputs = Path(config.outputs)
     store = open_store(config.store, outputs)
-    settings = {"outputs": str(outputs), "launcher": "serial"}
+    tracker.check(config.tracker)
+    settings = {"outputs": str(outputs), "launcher": "serial", "tracker": config.tracker}
     with Display() as display:
         session = Session(store, outputs, display, force=bool(config.force), settings=settings)
         try:

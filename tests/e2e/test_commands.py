@@ -11,16 +11,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from results.record import Status, from_json
+from results.record import Record, Status, from_json
 from results.store import Store
 
-Bakeoff = Callable[..., "object"]
+Bakeoff = Callable[..., Any]  # the fixture: words in, what was said out
 
 
-def records(outputs: str = "outputs") -> list:  # type: ignore[type-arg]
+def records(outputs: str = "outputs") -> list[Record]:
     """All attempts in the store of an outputs folder."""
     store = Store(f"{outputs}/store.sqlite")
     try:
@@ -29,19 +30,19 @@ def records(outputs: str = "outputs") -> list:  # type: ignore[type-arg]
         store.close()
 
 
-def test_help_names_every_verb(bakeoff) -> None:
+def test_help_names_every_verb(bakeoff: Bakeoff) -> None:
     said = bakeoff("--help")
     assert said.code == 0
     assert all(f"bakeoff {verb}" in said.out for verb in ("list", "info", "run", "leaderboard", "show"))
 
 
-def test_no_verb_and_a_wrong_verb_are_refused(bakeoff) -> None:
+def test_no_verb_and_a_wrong_verb_are_refused(bakeoff: Bakeoff) -> None:
     assert bakeoff().code == 2
     said = bakeoff("lsit")
     assert (said.code, said.err) == (2, "bakeoff: there is no command 'lsit'; did you mean list?\n")
 
 
-def test_list_is_a_list_of_objects_with_name(bakeoff) -> None:
+def test_list_is_a_list_of_objects_with_name(bakeoff: Bakeoff) -> None:
     rows = json.loads(bakeoff("list", "format=json").out)
     assert {"urns/mean", "urns/draws"} <= {row["name"] for row in rows}
     only = json.loads(bakeoff("list", "methods", "arena=urns", "format=json").out)
@@ -49,7 +50,7 @@ def test_list_is_a_list_of_objects_with_name(bakeoff) -> None:
     assert all(row["arena"] == "urns" and row["title"] for row in only)
 
 
-def test_list_shows_a_broken_file_and_goes_on(bakeoff, arena: Path) -> None:
+def test_list_shows_a_broken_file_and_goes_on(bakeoff: Bakeoff, arena: Path) -> None:
     (arena / "configs/method/urns/wrecked.yaml").write_text("a: [1\n")
     said = bakeoff("list", "methods", "arena=urns")
     assert said.code == 0
@@ -71,7 +72,7 @@ def test_list_shows_a_broken_file_and_goes_on(bakeoff, arena: Path) -> None:
         (["leaderboard", "urns"], "leaderboard: 'urns' is not key=value"),
     ],
 )
-def test_a_wrong_question_gets_one_clear_line(bakeoff, words: list[str], sentence: str) -> None:
+def test_a_wrong_question_gets_one_clear_line(bakeoff: Bakeoff, words: list[str], sentence: str) -> None:
     said = bakeoff(*words)
     assert said.code == 2
     assert sentence in said.err
@@ -110,7 +111,7 @@ def test_a_wrong_question_gets_one_clear_line(bakeoff, words: list[str], sentenc
         (["-m", "experiment=nope"], "there is no experiment called 'nope'"),
     ],
 )
-def test_a_wrong_run_is_refused_by_name(bakeoff, words: list[str], sentence: str) -> None:
+def test_a_wrong_run_is_refused_by_name(bakeoff: Bakeoff, words: list[str], sentence: str) -> None:
     given = {word.partition("=")[0] for word in words}
     rest = [word for word in ("method=urns/mean", "task=urns/draws") if word.partition("=")[0] not in given]
     said = bakeoff("run", *rest, *words)
@@ -122,12 +123,12 @@ def test_a_wrong_run_is_refused_by_name(bakeoff, words: list[str], sentence: str
 
 
 @pytest.mark.parametrize("sweep", [[], ["-m"]])
-def test_what_is_not_named_is_asked_for(bakeoff, sweep: list[str]) -> None:
+def test_what_is_not_named_is_asked_for(bakeoff: Bakeoff, sweep: list[str]) -> None:
     assert "method is not given" in bakeoff("run", *sweep, "task=urns/draws").err
     assert "task is not given" in bakeoff("run", *sweep, "method=urns/mean").err
 
 
-def test_one_cell_leaves_a_record_a_row_and_a_line(bakeoff) -> None:
+def test_one_cell_leaves_a_record_a_row_and_a_line(bakeoff: Bakeoff) -> None:
     said = bakeoff("run", "method=urns/mean", "task=urns/draws", "seed=3", "method.lr=0.5")
     assert said.code == 0
     assert "urns/mean on urns/draws, seed 3: error" in said.err
@@ -140,7 +141,7 @@ def test_one_cell_leaves_a_record_a_row_and_a_line(bakeoff) -> None:
     assert from_json(path.read_text(), str(path)) == record
 
 
-def test_the_same_cell_is_skipped_and_force_adds_an_attempt(bakeoff) -> None:
+def test_the_same_cell_is_skipped_and_force_adds_an_attempt(bakeoff: Bakeoff) -> None:
     words = ("run", "method=urns/mean", "task=urns/draws")
     assert bakeoff(*words).code == 0
     again = bakeoff(*words)
@@ -154,7 +155,7 @@ def test_the_same_cell_is_skipped_and_force_adds_an_attempt(bakeoff) -> None:
     assert first.metrics == second.metrics
 
 
-def test_operational_settings_do_not_move_the_cell_but_values_do(bakeoff) -> None:
+def test_operational_settings_do_not_move_the_cell_but_values_do(bakeoff: Bakeoff) -> None:
     words = ("run", "method=urns/mean", "task=urns/draws")
     bakeoff(*words)
     assert "skipped 1" in bakeoff(*words, "hardware=cpu", "hardware.threads=1").err
@@ -163,13 +164,13 @@ def test_operational_settings_do_not_move_the_cell_but_values_do(bakeoff) -> Non
     assert len({record.cell for record in records()}) == 3
 
 
-def test_a_tier_changes_the_task_and_the_command_line_wins_over_it(bakeoff) -> None:
+def test_a_tier_changes_the_task_and_the_command_line_wins_over_it(bakeoff: Bakeoff) -> None:
     bakeoff("run", "method=urns/mean", "task=urns/draws", "scale=tiny")
     bakeoff("run", "method=urns/mean", "task=urns/draws", "scale=tiny", "task.budget=20")
     assert [record.limits["solve"]["draws"] for record in records()] == [3, 20]
 
 
-def test_a_sweep_runs_what_can_be_run_and_fails_loudly(bakeoff) -> None:
+def test_a_sweep_runs_what_can_be_run_and_fails_loudly(bakeoff: Bakeoff) -> None:
     said = bakeoff("run", "-m", "method=glob([urns/*,reference/*],urns/s*)", "task=glob(urns/*)", "seed=range(0,2)")
     assert said.code == 1
     assert "left out 6: urns/" not in said.err  # reasons are grouped by sentence, and each names its method
@@ -190,7 +191,7 @@ def test_a_sweep_runs_what_can_be_run_and_fails_loudly(bakeoff) -> None:
     assert ended["best", "draws", 0].metrics["error"] == 0
 
 
-def test_a_board_ranks_what_ended_well_and_names_the_rest(bakeoff) -> None:
+def test_a_board_ranks_what_ended_well_and_names_the_rest(bakeoff: Bakeoff) -> None:
     bakeoff("run", "-m", "method=glob([urns/*,reference/*],urns/s*)", "task=urns/draws", "seed=range(0,4)")
     rows = json.loads(bakeoff("leaderboard", "format=json").out)["rows"]
     by_name = {row["method"]: row for row in rows}
@@ -212,13 +213,13 @@ def test_a_board_ranks_what_ended_well_and_names_the_rest(bakeoff) -> None:
     assert Path("board.md").read_text() == markdown
 
 
-def test_a_board_of_nothing_says_so(bakeoff) -> None:
+def test_a_board_of_nothing_says_so(bakeoff: Bakeoff) -> None:
     assert "the store has no attempts for task=urns/draws" in bakeoff("leaderboard", "task=urns/draws").out
     assert json.loads(bakeoff("leaderboard", "format=json").out) == {"rows": []}
     assert "out: " in bakeoff("leaderboard", "format=json", "out=/proc/nowhere/board.json").err
 
 
-def test_values_that_differ_get_rows_and_boards_of_their_own(bakeoff) -> None:
+def test_values_that_differ_get_rows_and_boards_of_their_own(bakeoff: Bakeoff) -> None:
     bakeoff("run", "-m", "method=urns/mean", "task=urns/draws", "seed=0,1", "method.lr=0.1,0.2", "task.spread=1,2")
     rows = json.loads(bakeoff("leaderboard", "format=json").out)["rows"]
     assert {(row["method"], row["task_variant"]) for row in rows} == {
@@ -226,7 +227,7 @@ def test_values_that_differ_get_rows_and_boards_of_their_own(bakeoff) -> None:
     }
 
 
-def test_an_experiment_is_a_named_sweep_that_the_command_line_narrows(bakeoff, arena: Path) -> None:
+def test_an_experiment_is_a_named_sweep_that_the_command_line_narrows(bakeoff: Bakeoff, arena: Path) -> None:
     (arena / "configs/experiment").mkdir()
     (arena / "configs/experiment/small.yaml").write_text(
         "# @package _global_\ncard: {title: small}\n"
@@ -239,7 +240,7 @@ def test_an_experiment_is_a_named_sweep_that_the_command_line_narrows(bakeoff, a
     assert "small" in bakeoff("list", "experiments").out
 
 
-def test_info_and_show_tell_all_about_one_thing(bakeoff) -> None:
+def test_info_and_show_tell_all_about_one_thing(bakeoff: Bakeoff) -> None:
     said = bakeoff("info", "urns/mean").out
     assert "needs: Urn" in said
     assert "- urns/draws" in said
@@ -257,7 +258,7 @@ def test_info_and_show_tell_all_about_one_thing(bakeoff) -> None:
     assert "2 attempts begin with ''" in bakeoff("show", "").err
 
 
-def test_a_store_that_is_no_store_is_refused_by_name(bakeoff, tmp_path: Path) -> None:
+def test_a_store_that_is_no_store_is_refused_by_name(bakeoff: Bakeoff, tmp_path: Path) -> None:
     wrecked = tmp_path / "wrecked.sqlite"
     wrecked.write_bytes(b"this is no database, however long one looks at it" * 50)
     for words in (["run", "method=urns/mean", "task=urns/draws"], ["leaderboard"], ["show", "a"]):
@@ -271,7 +272,9 @@ def test_a_store_that_is_no_store_is_refused_by_name(bakeoff, tmp_path: Path) ->
     assert "nosuchengine" in said.err
 
 
-def test_a_store_elsewhere_by_environment_or_key(bakeoff, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_elsewhere_by_environment_or_key(
+    bakeoff: Bakeoff, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BAKEOFF_STORE", f"sqlite:///{tmp_path}/team/one.sqlite")
     bakeoff("run", "method=urns/mean", "task=urns/draws")
     assert (tmp_path / "team/one.sqlite").exists()
@@ -280,7 +283,7 @@ def test_a_store_elsewhere_by_environment_or_key(bakeoff, tmp_path: Path, monkey
     assert (tmp_path / "two.sqlite").exists()
 
 
-def test_a_record_that_cannot_reach_the_store_waits_for_the_next_command(bakeoff) -> None:
+def test_a_record_that_cannot_reach_the_store_waits_for_the_next_command(bakeoff: Bakeoff) -> None:
     from results import store as module
 
     def refuse(self: Store, new: object) -> int:
@@ -297,7 +300,7 @@ def test_a_record_that_cannot_reach_the_store_waits_for_the_next_command(bakeoff
     assert list(Path("outputs/waiting").iterdir()) == []
 
 
-def test_a_waiting_record_that_is_cut_off_is_reported_and_kept(bakeoff) -> None:
+def test_a_waiting_record_that_is_cut_off_is_reported_and_kept(bakeoff: Bakeoff) -> None:
     Path("outputs/waiting").mkdir(parents=True)
     Path("outputs/cut.json").write_text('{"schema": 1, "id": ')
     Path("outputs/waiting/abc").write_text("outputs/cut.json")
@@ -307,7 +310,7 @@ def test_a_waiting_record_that_is_cut_off_is_reported_and_kept(bakeoff) -> None:
     assert Path("outputs/waiting/abc").exists()
 
 
-def test_stopping_leaves_a_row_and_the_same_command_goes_on(bakeoff) -> None:
+def test_stopping_leaves_a_row_and_the_same_command_goes_on(bakeoff: Bakeoff) -> None:
     words = ("run", "-m", "method=urns/mean,urns/stopped,urns/single", "task=urns/draws")
     said = bakeoff(*words)
     assert said.code == 130
