@@ -9,7 +9,7 @@ import enum
 import json
 import math
 import os
-import tempfile
+import uuid
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ class Record:
 
     def to_json(self) -> str:
         """The record as JSON text. Numbers that are not finite are refused, since JSON has none."""
-        return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True)
+        return json.dumps(asdict(self), allow_nan=False, indent=1, sort_keys=True)
 
 
 def from_json(text: str, source: str) -> Record:
@@ -139,15 +139,15 @@ def write(record: Record, path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write text to a temporary name beside `path`, flush it to the disk, and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with temporary.open("x", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -7,6 +7,7 @@ inserted waits beside its attempt and is taken in by the next command.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,11 +61,15 @@ class Store:
                 Path(place.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
             self._engine = sa.create_engine(place)
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError, OSError) as error:
-            raise StoreError(f"store {url}: {_cause(error)}") from error
+            shown = re.sub(r"//[^/@]*@", "//***@", url)  # a password may stand in it
+            raise StoreError(f"store {shown}: {_cause(error)}") from error
         if place.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
         with self._begin() as connection:
-            _tables.create_all(connection)
+            for table in _tables.sorted_tables:  # several processes may open a new store at once
+                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+                for index in table.indexes:
+                    connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
             version = connection.execute(sa.select(_layout.c.version)).scalar()
             if version is None:
                 connection.execute(_layout.insert().values(version=LAYOUT))
@@ -76,17 +81,17 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, OverflowError) as error:
             raise StoreError(f"store {self.shown}: {_cause(error)}") from error
 
     def add(self, records: Iterable[Record]) -> int:
         """Insert records; those that are already there are left as they are. Returns how many were new."""
         rows = {record.id: _row(record) for record in records}
+        names = list(rows)
         with self._begin() as connection:
-            for start in range(0, len(rows), 500):  # SQLite takes a limited number of parameters
-                names = list(rows)[start : start + 500]
-                there = connection.execute(sa.select(_attempts.c.id).where(_attempts.c.id.in_(names))).scalars()
-                for name in there:
+            for start in range(0, len(names), 500):  # SQLite takes a limited number of parameters
+                some = _attempts.c.id.in_(names[start : start + 500])
+                for name in connection.execute(sa.select(_attempts.c.id).where(some)).scalars():
                     del rows[name]
             if rows:
                 connection.execute(_attempts.insert(), list(rows.values()))

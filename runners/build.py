@@ -13,10 +13,10 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
+from dataclasses import dataclass, fields, is_dataclass, make_dataclass
 from typing import Any, TypeVar
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from runners.errors import CommandError, one_line, suggestion
@@ -46,6 +46,9 @@ def plugin_class(target: Any, where: str) -> type[Any]:
         if missing in PLUGIN_PACKAGES:
             raise CommandError(f"{where}._target_: there is no module {error.name}") from error
         raise NotApplicable(f"{target} needs the package '{missing}', which is not installed") from error
+    except Exception as error:  # a plugin may break in any way while it is imported
+        cause = f"{type(error).__name__}: {one_line(error)}"
+        raise CommandError(f"{where}: {module_name} cannot be imported ({cause})") from error
     kind = vars(module).get(class_name)
     if not isinstance(kind, type) or kind.__module__ != module_name:
         raise CommandError(f"{where}._target_: {module_name} defines no class {class_name}")
@@ -120,32 +123,39 @@ def _slots(kind: type[Any], where: str) -> dict[str, _Slot]:
         hints = typing.get_type_hints(kind)
     except NameError as error:
         raise CommandError(f"{where}: the annotations of {kind.__name__} cannot be read: {error}") from error
-    slots = {}
-    for item in fields(kind):
-        hint = hints[item.name]
-        required = item.default is item.default_factory  # both are MISSING
-        arguments = typing.get_args(hint)
-        inner, optional, many = hint, False, False
-        if typing.get_origin(hint) in (typing.Union, types.UnionType) and type(None) in arguments:
-            rest = [argument for argument in arguments if argument is not type(None)]
-            inner, optional = (rest[0] if len(rest) == 1 else hint), True
-        elif typing.get_origin(hint) is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-            many = isinstance(arguments[0], type) and is_dataclass(arguments[0])
-            inner = arguments[0] if many else hint
-        part = inner if isinstance(inner, type) and is_dataclass(inner) else None
-        slots[item.name] = _Slot(hint, required, part, many, optional)
-    return slots
+    return {item.name: _slot(hints[item.name], required=item.default is item.default_factory) for item in fields(kind)}
+
+
+def _slot(hint: Any, required: bool) -> _Slot:
+    inner, optional = _without_none(hint)
+    arguments = typing.get_args(inner)
+    many = typing.get_origin(inner) is tuple and arguments[1:] == (Ellipsis,) and _is_record(arguments[0])
+    part = arguments[0] if many else (inner if _is_record(inner) else None)
+    return _Slot(hint, required, part, many, optional)
+
+
+def _is_record(hint: Any) -> bool:
+    return isinstance(hint, type) and is_dataclass(hint)
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """`X | None` as X and True; anything else as it is and False."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        rest = [argument for argument in typing.get_args(hint) if argument is not type(None)]
+        if len(rest) < len(typing.get_args(hint)):
+            return (rest[0] if len(rest) == 1 else typing.Union[tuple(rest)]), True  # noqa: UP007 (built, not written)
+    return hint, False
 
 
 def _part(value: Any, slot: _Slot, where: str) -> Any:
     assert slot.part is not None
+    if value is None and slot.optional:
+        return None
     if slot.many:
         if not isinstance(value, list | tuple):
             raise CommandError(f"{where}: expected a list of {slot.part.__name__}, got {value!r}")
-        single = _Slot(slot.part, True, slot.part)
+        single = _slot(slot.part, required=True)
         return tuple(_part(item, single, f"{where}[{index}]") for index, item in enumerate(value))
-    if value is None and slot.optional:
-        return None
     if isinstance(value, str):
         named = vars(slot.part).get("named")  # a part type may offer a short form, such as the name of a model
         if named is not None:
@@ -155,21 +165,19 @@ def _part(value: Any, slot: _Slot, where: str) -> Any:
     return build(value, slot.part, where)
 
 
-def _plain(values: dict[str, Any], slots: dict[str, _Slot], where: str) -> dict[str, Any]:
-    if not values:
-        return {}
-    schema = make_dataclass("Schema", [(name, slots[name].hint, field()) for name in values], kw_only=True, frozen=True)
-    structured = OmegaConf.structured(schema)
+def _plain(values: dict[str, Any], slots: Mapping[str, _Slot], where: str) -> dict[str, Any]:
     result = {}
     for name, value in values.items():
-        hint = slots[name].hint
+        hint, place = slots[name].hint, f"{where}.{name}"
+        refusal = f"{place}: cannot use {value!r} as {_type_name(hint)}"
+        schema = make_dataclass("Schema", [(name, hint)], kw_only=True, frozen=True)
         try:
-            merged = typing.cast(DictConfig, OmegaConf.merge(structured, {name: _enum_name(value, hint)}))
-            container = OmegaConf.to_container(OmegaConf.masked_copy(merged, [name]), resolve=True, enum_to_str=False)
-        except (OmegaConfBaseException, ValueError) as error:
-            raise CommandError(f"{where}.{name}: cannot use {value!r} as {_type_name(hint)}{_hint(error)}") from error
+            merged = OmegaConf.merge(OmegaConf.structured(schema), {name: _enum_name(value, hint)})
+            container = OmegaConf.to_container(merged, resolve=True, throw_on_missing=True, enum_to_str=False)
+        except (OmegaConfBaseException, ValueError, TypeError, OverflowError) as error:
+            raise CommandError(refusal + _hint(error)) from error
         assert isinstance(container, dict)
-        result[name] = _checked(container[name], hint, value, f"{where}.{name}")
+        result[name] = _checked(container[name], hint, refusal)
     return result
 
 
@@ -180,15 +188,30 @@ def _enum_name(value: Any, hint: Any) -> Any:
     return value
 
 
-def _checked(value: Any, hint: Any, given: Any, where: str) -> Any:
-    if isinstance(value, float) and math.isnan(value):
-        raise CommandError(f"{where}: cannot use {given!r}, it is not a number")
+def _checked(value: Any, hint: Any, refusal: str) -> Any:
+    """What OmegaConf lets through but the annotation does not; lists become tuples.
+
+    Raises:
+        CommandError: with the text of `refusal`.
+    """
+    inner, optional = _without_none(hint)
+    arguments = typing.get_args(inner)
+    if inner is Any or (value is None and optional):
+        return value
+    holder = typing.get_origin(inner) or inner
+    if isinstance(value, list | dict) and holder not in (tuple, list, dict):
+        raise CommandError(refusal)
     if isinstance(value, list):
-        arguments = typing.get_args(hint)
-        if typing.get_origin(hint) is tuple and Ellipsis not in arguments and len(arguments) != len(value):
-            raise CommandError(f"{where}: expected {len(arguments)} values, got {len(value)}")
-        inner = arguments[0] if arguments else Any
-        return tuple(_checked(item, inner, given, where) for item in value)
+        fixed = typing.get_origin(inner) is tuple and Ellipsis not in arguments
+        if fixed and len(arguments) != len(value):
+            raise CommandError(f"{refusal} (expected {len(arguments)} values, got {len(value)})")
+        hints = arguments if fixed else [arguments[0] if arguments else Any] * len(value)
+        return tuple(_checked(item, own, refusal) for item, own in zip(value, hints, strict=True))
+    if isinstance(value, dict) and len(arguments) == 2:
+        return {_checked(k, arguments[0], refusal): _checked(v, arguments[1], refusal) for k, v in value.items()}
+    wrong_kind = inner in (int, float, str, bool) and type(value) is not inner
+    if wrong_kind or (isinstance(value, float) and math.isnan(value)):
+        raise CommandError(refusal)
     return value
 
 

@@ -83,7 +83,7 @@ def seed_of(value: Any) -> int:
     Raises:
         CommandError: it is not a whole number.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
         raise CommandError(f"seed: expected a whole number that is not negative, got {value!r}")
     return value
 

@@ -9,6 +9,7 @@ oracle that would cross it raises `BudgetSpent` before it answers.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ class Ledger:
 
     def __init__(self, *limits: Limit) -> None:
         self._limits = {(limit.account, limit.unit): limit.amount for limit in limits}
-        self._totals: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._totals: dict[tuple[str, str], float] = {}
         self._account = SOLVE
 
     def spend(self, unit: str, amount: float = 1) -> None:
@@ -66,15 +67,16 @@ class Ledger:
 
         Raises:
             BudgetSpent: the limit would be crossed; nothing is booked then.
-            ValueError: the amount is negative or not a number.
+            ValueError: the amount is negative, infinite or not a number.
         """
-        if not amount >= 0:
+        if not 0 <= amount < math.inf:
             raise ValueError(f"cannot spend {amount} of {unit}")
         key = (self._account, unit)
         limit = self._limits.get(key)
-        if limit is not None and self._totals[key] + amount > limit:
+        total = self._totals.get(key, 0.0) + float(amount)
+        if limit is not None and total > limit:
             raise BudgetSpent(self._account, unit, limit)
-        self._totals[key] += amount
+        self._totals[key] = total
 
     def total(self, unit: str, account: str = SOLVE) -> float:
         """Units booked so far; 0 for a unit that was never spent."""
@@ -170,16 +172,18 @@ def fingerprint(value: Any) -> str:
 
 
 def _absorb(digest: Any, value: Any) -> None:
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, bool | int | float | str | bytes):
         digest.update(f"{type(value).__name__}:{value!r};".encode())
-    elif isinstance(value, np.generic):
-        _absorb(digest, value.item())
     elif isinstance(value, np.ndarray):
+        if value.dtype.hasobject:
+            raise TypeError("an array of objects cannot be hashed by content")
         digest.update(f"array:{value.dtype.str}{value.shape};".encode())
         digest.update(np.ascontiguousarray(value).tobytes())
     elif isinstance(value, Mapping):
         digest.update(f"mapping{len(value)};".encode())
-        for key in sorted(value, key=str):
+        for key in sorted(value, key=lambda key: (type(key).__name__, str(key))):
             _absorb(digest, key)
             _absorb(digest, value[key])
     elif isinstance(value, list | tuple):

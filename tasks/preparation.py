@@ -6,6 +6,7 @@ once, kept in the cache folder, and never on the clock of a method.
 
 from __future__ import annotations
 
+import enum
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, is_dataclass
@@ -38,6 +39,8 @@ def identity(value: Any) -> Any:
         return _record(value) | ({"surroundings": surroundings} if surroundings else {})
     if is_dataclass(value) and not isinstance(value, type):
         return _record(value)
+    if isinstance(value, enum.Enum):
+        return value.value
     if isinstance(value, list | tuple):
         return [identity(item) for item in value]
     if isinstance(value, dict):
