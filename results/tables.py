@@ -17,6 +17,7 @@ from results.leaderboard import Leaderboard, Row
 from results.stats import Interval
 
 FORMATS = ("terminal", "md", "csv", "json")
+WIDTH = 160  # columns of text where there is no terminal to ask
 _ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 
 
@@ -92,19 +93,38 @@ def _interval(interval: Interval | None, signed: bool = False) -> str:
 
 
 def _terminal(boards: Sequence[Leaderboard], width: int | None) -> str:
-    console = Console(file=io.StringIO(), width=width or 200, highlight=False)
+    stream = io.StringIO()
+    console = Console(file=stream, width=width or WIDTH, highlight=False)
     for board in boards:
-        table = Table(title=title(board), title_justify="left", title_style="bold", caption=note(board), expand=False)
-        table.caption_justify = "left"
-        for index, heading in enumerate(columns(board)):
-            table.add_column(heading, justify="left" if index == 1 else "right", overflow="fold")
+        kept, dropped = _fitting(board, console.width)
+        table = Table(title=title(board), title_justify="left", title_style="bold", caption_justify="left")
+        table.caption = note(board) + (
+            f" Too wide to show: {', '.join(dropped)} (format=md has all)." if dropped else ""
+        )
+        headings = columns(board)
+        for index in kept:
+            table.add_column(headings[index], justify="left" if index == 1 else "right", overflow="fold")
         for row in board.rows:
-            winner = row.rank == 1 and len(row.seeds) > 1
-            table.add_row(*(Text(cell, style="bold" if winner else "") for cell in cells(board, row)))
+            texts = cells(board, row)
+            style = "bold" if row.rank == 1 and len(row.seeds) > 1 else ""
+            table.add_row(*(Text(texts[index], style=style) for index in kept))
         reasons = [Text(f"  {row.method}: {reason}") for row in board.rows for reason in row.reasons]
         console.print(Group(table, *reasons), "")
-    text = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO from above
-    return "\n".join(line.rstrip() for line in str(text).splitlines())
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def _fitting(board: Leaderboard, width: int) -> tuple[list[int], list[str]]:
+    """Which columns fit, and the headings of those that do not: the ones that say least are left out first."""
+    headings = columns(board)
+    texts = [cells(board, row) for row in board.rows]
+    widths = [max(len(line[index]) for line in [headings, *texts]) + 3 for index in range(len(headings))]
+    metrics = len(_metrics(board))
+    kept = list(range(len(headings)))
+    # the rank metric, the gap, n and the endings always stay; costs and clock go first, from the right, then metrics
+    for index in [*reversed(range(metrics + 5, len(headings))), *reversed(range(3, metrics + 2))]:
+        if sum(widths[column] for column in kept) + 1 > width:
+            kept.remove(index)
+    return kept, [heading for index, heading in enumerate(headings) if index not in kept]
 
 
 def _markdown(board: Leaderboard) -> str:

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from results.record import Record, Status
 
@@ -91,9 +92,6 @@ class Display:
         if record.status not in (Status.OK, Status.SKIPPED) and value is not None:
             shown = f"{shown}; {record.reason}"
         seconds = sum(record.seconds.get(phase, 0.0) for phase in ("solve", "evaluate"))
-        self._console.print(
-            f"[{colour}]{record.status.value:11s}[/] {self._count}/{self._total} "
-            f"{record.method} on {record.task}, seed {record.seed}: ",
-            end="",
-        )
-        self._console.print(f"{shown} ({seconds:.1f} s) {record.id}", markup=False)
+        line = f" {self._count}/{self._total} {record.method} on {record.task}, seed {record.seed}: {shown}"
+        status = Text(f"{record.status.value:11s}", style=colour)
+        self._console.print(status.append(f"{line} ({seconds:.1f} s) {record.id}", style="default"))

@@ -147,3 +147,12 @@ def test_columns_name_direction_and_only_what_was_measured() -> None:
     made = board(record("toys/a", 0, 123456.0))
     assert columns(made)[:4] == ["rank", "method", "height ↑", "slope"]
     assert cells(made, made.rows[0])[2:4] == ["1.235e+05", "2.469e+05"]
+
+
+def test_a_narrow_terminal_leaves_out_what_says_least() -> None:
+    boards = leaderboards([record("toys/a", seed, 1.0 + seed) for seed in range(3)])
+    narrow = render(boards, "terminal", 80)
+    assert max(len(line) for line in narrow.splitlines()) <= 80
+    assert "height ↑" in narrow
+    assert "fidelity" in narrow.replace("\n", " ").partition("Too wide to show")[2]
+    assert "Too wide" not in render(boards, "terminal", 160)
