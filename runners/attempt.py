@@ -21,7 +21,7 @@ from runners.preparing import ensure
 from runners.provenance import code_fingerprint, environment
 from runners.run import AttemptRun, Clock, Nobody, Offer, Offers, Watcher
 from tasks.base import Board, Diverged, Invalid, NotApplicable, Problem
-from tasks.metering import USE, BudgetSpent, Ledger, random_stream
+from tasks.metering import SOLVE, USE, BudgetSpent, Ledger, random_stream
 
 _ENDINGS: tuple[tuple[type[BaseException], Status], ...] = (
     (NotApplicable, Status.SKIPPED),
@@ -144,15 +144,19 @@ class Attempt:
         return metrics
 
     def _score_offers(self, offers: list[Offer], scratch: Path) -> None:
-        self.phase = "offers"
+        """Score what was offered on the way; an early offer that cannot be scored does not undo the answer."""
+        key = (self.pair.task.name, self.pair.task.version, self.seed)
         for index, offer in enumerate(offers):
-            key = (self.pair.task.name, self.pair.task.version, self.seed)
-            run = AttemptRun(
-                random_stream("use", *key), Ledger(), self.pair.hardware, _folder(scratch / f"offer{index}")
-            )
-            with self.ledger.booking("offers"):
-                raw = dict(self.pair.task.score_offer(offer.solution, self.seed, run))
-            self.curve.append({"seconds": offer.seconds, "cost": offer.cost, "metrics": finite(raw)[0]})
+            folder = _folder(scratch / f"offer{index}")
+            run = AttemptRun(random_stream("use", *key), Ledger(), self.pair.hardware, folder)
+            point: dict[str, Any] = {"seconds": offer.seconds, "cost": offer.cost, "metrics": {}}
+            try:
+                with run.ledger.booking(USE), self.ledger.booking("offers"):
+                    raw = dict(self.pair.task.score_offer(offer.solution, self.seed, run))
+                point["metrics"] = finite(raw)[0]
+            except Exception as error:  # noqa: BLE001 (the point says why it has no metrics)
+                point["reason"] = f"{type(error).__name__}: {one_line(error)}"
+            self.curve.append(point)
 
     def _timed(self, phase: str, work: Callable[[], Any], clock: Clock | None = None) -> Any:
         self.phase = phase
@@ -165,6 +169,8 @@ class Attempt:
             self.seconds[phase] = clock.seconds()
 
     def _end(self, error: BaseException) -> None:
+        if isinstance(error, BudgetSpent) and self.phase == "evaluate":
+            error = Invalid(str(error))  # the answer may not cost more than this in use
         self.status = next((status for kind, status in _ENDINGS if isinstance(error, kind)), Status.KILLED)
         self.reason = one_line(error) if str(error) else type(error).__name__
         if self.status in (Status.FAILED, Status.KILLED):
@@ -173,7 +179,7 @@ class Attempt:
 
     def _record(self, cell: str, started: str) -> Record:
         pair = self.pair
-        code = {"method": code_fingerprint(type(pair.method)), "task": code_fingerprint(type(pair.task))}
+        code = {"method": code_fingerprint(pair.method), "task": code_fingerprint(pair.task)}
         return Record(
             id=f"{cell[:10]}-{uuid.uuid4().hex[:8]}",
             cell=cell,
@@ -200,7 +206,7 @@ class Attempt:
             ended=_now(),
             metrics=self.metrics,
             metric_info={m.name: {"unit": m.unit, "direction": m.direction.value} for m in self.board.metrics},
-            cost={account: self.ledger.totals(account) for account in ("solve", USE)},
+            cost={account: self.ledger.totals(account) for account in {SOLVE, USE, *self.ledger.accounts()}},
             limits=self.ledger.limits(),
             seconds=self.seconds,
             peak_memory_mib=self.peak,

@@ -50,11 +50,6 @@ class Entry:
         """Dotted name of the class that the file configures."""
         return str(self.values.get("_target_", ""))
 
-    @property
-    def version(self) -> int:
-        """The card's version; 1 where it says none."""
-        return int(self.card.get("version", 1))
-
 
 def config_roots() -> tuple[Path, ...]:
     """The folders whose YAML files form the catalogue, first found wins."""
@@ -106,9 +101,10 @@ def find(kind: str, name: str, roots: Sequence[Path] | None = None) -> Entry:
         CommandError: there is none, or its file cannot be used.
     """
     places = config_roots() if roots is None else roots
+    proper = not Path(name).is_absolute() and not any(part.startswith(("_", "..")) for part in Path(name).parts)
     for root in places:
         path = root / kind / f"{name}.yaml"
-        if path.is_file() and ".." not in Path(name).parts:
+        if proper and path.is_file():
             entry = read_entry(kind, name, path)
             if entry.broken:
                 raise CommandError(f"{kind} {name} is broken: {entry.broken}")

@@ -37,7 +37,10 @@ def needed_type(kind: type[Method] | type[Reference]) -> Any:
 
 def posed_type(kind: type[Task]) -> type[Problem]:
     """The annotation of what `problem` returns."""
-    return typing.cast("type[Problem]", _annotation(kind, "problem", "return"))
+    hint = _annotation(kind, "problem", "return")
+    if not isinstance(hint, type):
+        raise CommandError(f"{kind.__name__}.problem: a task poses one problem type, not {type_name(hint)}")
+    return hint
 
 
 def _annotation(kind: type[Any], function: str, name: str) -> Any:

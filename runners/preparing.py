@@ -26,7 +26,7 @@ def ensure(preparation: Preparation, seed: int, hardware: Hardware, watcher: Wat
         What a record says about it: class, key, digest of its files, its own seconds and cost.
     """
     for part in preparation.parts().values():
-        ensure(part, seed, hardware, watcher)
+        ensure(part, preparation.replicate(seed), hardware, watcher)
     folder = preparation.folder(seed)
     if not preparation.is_built(seed):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def _build(preparation: Preparation, seed: int, hardware: Hardware, watcher: Wat
             "cost": run.ledger.totals(),
             "logs": run.logs,
             "identity": identity(preparation),
-            "code": code_fingerprint(type(preparation)),
+            "code": code_fingerprint(preparation),
             "environment": environment(),
         }
         write_text(scratch / MARK, json.dumps(content, indent=1, sort_keys=True))

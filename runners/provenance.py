@@ -9,6 +9,8 @@ import importlib.util
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +76,16 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def code_fingerprint(kind: type[Any]) -> str:
+def code_fingerprint(plugin: Any) -> str:
     """Hash of a plugin's source and of every plugin module that it imports, directly or not.
 
     Comments, layout and docstrings do not count: only what can change a number does.
+
+    Args:
+        plugin: a class, or a record, whose nested records count too.
     """
     seen: dict[str, str] = {}
-    waiting = [kind.__module__]
+    waiting = list(_modules(plugin))
     while waiting:
         name = waiting.pop()
         if name in seen or name.partition(".")[0] not in PLUGIN_PACKAGES:
@@ -88,6 +93,19 @@ def code_fingerprint(kind: type[Any]) -> str:
         seen[name], imported = _module_code(name)
         waiting += imported
     return fingerprint(seen)
+
+
+def _modules(plugin: Any) -> Iterator[str]:
+    """Modules of a class, or of a record and the records in its fields."""
+    if isinstance(plugin, type):
+        yield plugin.__module__
+    elif is_dataclass(plugin):
+        yield type(plugin).__module__
+        for item in fields(plugin):
+            yield from _modules(getattr(plugin, item.name))
+    elif isinstance(plugin, list | tuple):
+        for value in plugin:
+            yield from _modules(value)
 
 
 @functools.cache

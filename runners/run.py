@@ -88,8 +88,9 @@ class Offers:
 
     def curve(self) -> list[Offer]:
         """What is to be scored, oldest first."""
-        tail = [self._last] if self._last is not None and self._last not in self._kept[-1:] else []
-        return self._kept + tail
+        if self._last is None or (self._kept and self._kept[-1] is self._last):
+            return list(self._kept)
+        return [*self._kept, self._last]
 
 
 @dataclass
@@ -105,6 +106,7 @@ class AttemptRun:
     checkpoint_file: Path | None = None
     offers: Offers | None = None
     logs: dict[str, list[list[float]]] = field(default_factory=dict)
+    _restored: bool = False
 
     @functools.cached_property
     def fabric(self) -> Fabric:
@@ -114,8 +116,9 @@ class AttemptRun:
     def log(self, name: str, value: float, step: float | None = None) -> None:
         """Add one point to a curve of the record; a value that is not finite is left out."""
         points = self.logs.setdefault(name, [])
-        if math.isfinite(value):
-            points.append([float(len(points) if step is None else step), self.clock.seconds(), float(value)])
+        place = float(len(points) if step is None else step)
+        if math.isfinite(value) and math.isfinite(place):
+            points.append([place, self.clock.seconds(), float(value)])
 
     def progress(self, done: float, total: float) -> None:
         """Say how far the work is."""
@@ -151,6 +154,9 @@ class AttemptRun:
         import torch
 
         content = torch.load(self.checkpoint_file, weights_only=True)
+        if self._restored:
+            return dict(content["state"])
+        self._restored = True
         self.clock.carried += content["seconds"]
         for unit, total in content["totals"].items():
             self.ledger.spend(unit, total)

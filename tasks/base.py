@@ -78,7 +78,10 @@ class Run(Protocol):
         """Store a state (plain values and tensors, nested in mappings and lists) to continue from."""
 
     def restore(self) -> dict[str, Any] | None:
-        """The last checkpoint of this cell, if an attempt was cut off; clock and ledger go on from there."""
+        """The last checkpoint of this cell, if an attempt was cut off; clock, ledger and rng go on from there.
+
+        Offers are not part of it: a method that goes on must offer again.
+        """
 
 
 class Direction(enum.StrEnum):

@@ -13,7 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -46,8 +46,8 @@ class Limit:
     account: str = SOLVE
 
     def __post_init__(self) -> None:
-        if not self.amount >= 0:
-            raise ValueError(f"the limit on {self.unit} must not be negative, got {self.amount}")
+        if not 0 <= self.amount < math.inf:
+            raise ValueError(f"the limit on {self.unit} must be finite and not negative, got {self.amount}")
 
 
 class Ledger:
@@ -86,6 +86,10 @@ class Ledger:
         """Units left in the current account, or None where nothing limits them."""
         limit = self._limits.get((self._account, unit))
         return None if limit is None else limit - self.total(unit, self._account)
+
+    def accounts(self) -> list[str]:
+        """The accounts that anything was booked in."""
+        return sorted({account for account, _ in self._totals})
 
     def totals(self, account: str = SOLVE) -> dict[str, float]:
         """Everything booked in one account, by unit."""
@@ -144,10 +148,10 @@ class Oracle(Generic[Answer]):
             BudgetSpent: a limit would be crossed.
         """
         price = self._price(*question, **named) if callable(self._price) else self._price
+        digest = "" if self._noise is None else fingerprint([list(question), named])
         self._ledger.spend(self._unit, price)
         if self._noise is None:
             return self._function(*question, **named)
-        digest = fingerprint([list(question), named])
         count = self._asked[digest]
         self._asked[digest] += 1
         return self._function(*question, **named, rng=random_stream(self._noise, digest, count))
@@ -161,7 +165,8 @@ def random_stream(*key: object) -> np.random.Generator:
 
 
 def fingerprint(value: Any) -> str:
-    """Hash of a plain value by content: numbers, strings, arrays (dtype, shape and bytes), lists, tuples, mappings.
+    """Hash of a plain value by content: numbers, strings, arrays (dtype, shape and bytes), lists, tuples,
+    mappings, and dataclasses of these.
 
     Raises:
         TypeError: the value holds something that has no content to hash.
@@ -186,6 +191,9 @@ def _absorb(digest: Any, value: Any) -> None:
         for key in sorted(value, key=lambda key: (type(key).__name__, str(key))):
             _absorb(digest, key)
             _absorb(digest, value[key])
+    elif is_dataclass(value) and not isinstance(value, type):
+        digest.update(f"record {type(value).__module__}.{type(value).__qualname__};".encode())
+        _absorb(digest, {item.name: getattr(value, item.name) for item in fields(value)})
     elif isinstance(value, list | tuple):
         digest.update(f"sequence{len(value)};".encode())
         for item in value:

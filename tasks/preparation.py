@@ -7,6 +7,7 @@ once, kept in the cache folder, and never on the clock of a method.
 from __future__ import annotations
 
 import enum
+import math
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, is_dataclass
@@ -39,6 +40,8 @@ def identity(value: Any) -> Any:
         return _record(value) | ({"surroundings": surroundings} if surroundings else {})
     if is_dataclass(value) and not isinstance(value, type):
         return _record(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON, in which records are kept, has no such number
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, list | tuple):
