@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers.utils import logging
+
+from tasks.base import NotApplicable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -36,6 +40,7 @@ class Architecture:
 
     def network(self, vocabulary_size: int, end: int, pad: int) -> GPT2LMHeadModel:
         """A network with fresh weights, drawn from torch's global generator. Dropout is off."""
+        _hide_progress()
         config = GPT2Config(
             vocab_size=vocabulary_size,
             n_embd=self.width,
@@ -45,6 +50,7 @@ class Architecture:
             embd_pdrop=0.0,
             attn_pdrop=0.0,
             resid_pdrop=0.0,
+            activation_function="gelu_pytorch_tanh",  # GPT-2's own, in one kernel
             bos_token_id=end,
             eos_token_id=end,
             pad_token_id=pad,
@@ -87,4 +93,63 @@ def load_network(place: str | Path) -> PreTrainedModel:
     """A fresh copy of the causal language model at a path or hub name, in evaluation mode."""
     from transformers import AutoModelForCausalLM
 
+    _hide_progress()
     return cast("PreTrainedModel", AutoModelForCausalLM.from_pretrained(str(place)).eval())
+
+
+@functools.cache
+def _hide_progress() -> None:
+    """Reading and writing the small networks of this project is no progress that anyone needs to watch."""
+    logging.disable_progress_bar()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModel(ABC):
+    """A causal language model that `transformers` can load from a place."""
+
+    @classmethod
+    def named(cls, name: str) -> LanguageModel:
+        """The model at a folder or of a name on the hub: the short form of this part."""
+        return HubModel(name=name)
+
+    @abstractmethod
+    def place(self) -> str:
+        """Folder or hub name."""
+
+    def network(self) -> PreTrainedModel:
+        """A fresh copy of the network, in evaluation mode.
+
+        Raises:
+            NotApplicable: there is no such model here, and the hub cannot be reached.
+        """
+        return _opened(self.place(), load_network)
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Its tokenizer, shared.
+
+        Raises:
+            NotApplicable: as for the network.
+        """
+        return _opened(self.place(), load_tokenizer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubModel(LanguageModel):
+    """A folder in the hub's format, or a name on the hub such as gpt2-xl."""
+
+    name: str
+
+    def place(self) -> str:
+        """The folder or name."""
+        return self.name
+
+
+Opened = TypeVar("Opened")
+
+
+def _opened(place: str, load: Callable[[str], Opened]) -> Opened:
+    try:
+        return load(place)
+    except OSError as error:
+        cause = str(error).strip().splitlines()[0]
+        raise NotApplicable(f"the model '{place}' is no folder here and the hub did not give it: {cause}") from error

@@ -106,12 +106,13 @@ def fit(
     for step in range(start, recipe.steps):
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate(step)
-        loss = objective(draw(step))
+        with fabric.autocast():
+            loss = objective(draw(step))
         if not torch.isfinite(loss):
             raise Diverged(f"the loss is {loss.item()} at step {step}")
         optimizer.zero_grad()
         fabric.backward(loss)
-        fabric.clip_gradients(wrapped, optimizer, max_norm=recipe.clip)
+        fabric.clip_gradients(wrapped, optimizer, max_norm=recipe.clip, error_if_nonfinite=False)
         optimizer.step()
         run.progress(step + 1, recipe.steps)
         if after_step is not None:
@@ -119,7 +120,7 @@ def fit(
             module.train()
         if saving is not None and (step + 1) % saving.every == 0:
             content = {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
-            run.checkpoint(content | {"kept": dict(saving.state())})
+            run.checkpoint(content | {"random": _random_states(), "kept": dict(saving.state())})
     module.eval()
     return module
 
@@ -130,5 +131,13 @@ def _continue(run: Run, module: nn.Module, optimizer: Any, saving: Saving | None
         return 0
     module.load_state_dict(content["module"])
     optimizer.load_state_dict(content["optimizer"])
+    torch.set_rng_state(content["random"][0])
+    if len(content["random"]) > 1:
+        torch.cuda.set_rng_state_all(content["random"][1:])
     saving.resume(content["kept"])
     return int(content["step"])
+
+
+def _random_states() -> list[Tensor]:
+    """Of torch's generators, the processor's first: dropout draws from them."""
+    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]

@@ -12,4 +12,5 @@ class Best(Reference):
     """The task's known optimum or oracle; not applicable where it knows none."""
 
     def answer(self, task: Task, seed: int) -> Any:
+        """The task's best answer."""
         return task.best(seed)

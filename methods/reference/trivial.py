@@ -12,4 +12,5 @@ class Trivial(Reference):
     """The task's legal, dumb answer."""
 
     def answer(self, task: Task, seed: int) -> Any:
+        """The task's trivial answer."""
         return task.trivial(seed)

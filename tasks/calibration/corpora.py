@@ -1,0 +1,196 @@
+"""Labelled texts, split into a part for the model, a part for prompts and labels, and a part for questions."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tasks import data, standard_library
+from tasks.base import NotApplicable
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text and its class, counted from 0."""
+
+    text: str
+    label: int
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Three sets of examples that share no text.
+
+    Args:
+        model: what a small model may be trained on.
+        support: where demonstrations and labelled inputs come from.
+        query: where unlabelled inputs and test questions come from.
+    """
+
+    model: tuple[Example, ...]
+    support: tuple[Example, ...]
+    query: tuple[Example, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledTexts(ABC):
+    """Where texts come from.
+
+    Args:
+        classes: names of the K classes, for tables and messages.
+        longest: characters that a text may have; longer ones are cut after a word. None keeps them whole.
+    """
+
+    classes: tuple[str, ...]
+    longest: int | None
+
+    @abstractmethod
+    def pools(self) -> Pools:
+        """The texts.
+
+        Raises:
+            NotApplicable: they are not here.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Say cheaply whether the texts can be read here.
+
+        Raises:
+            NotApplicable: they cannot.
+        """
+
+    @abstractmethod
+    def surroundings(self) -> dict[str, str]:
+        """What decides about the texts besides the fields."""
+
+    def cut(self, text: str) -> str:
+        """A text as it is shown: on one line and not too long."""
+        line = " ".join(text.split())
+        if self.longest is None or len(line) <= self.longest:
+            return line
+        return line[: self.longest + 1].rpartition(" ")[0] or line[: self.longest]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardLibraryTopics(LabelledTexts):
+    """Docstrings of the standard library; the class is the topic of the module that holds them.
+
+    Every class gets as many texts as the smallest one has, so that questions are balanced.
+
+    Args:
+        modules: names of the modules of each topic, separated by blanks, in the order of `classes`.
+        model_share, support_share: shares of the texts for the model and for prompts; the rest are questions.
+    """
+
+    modules: tuple[str, ...]
+    model_share: float
+    support_share: float
+
+    def __post_init__(self) -> None:
+        if len(self.modules) != len(self.classes):
+            raise ValueError(f"{len(self.classes)} classes need as many lists of modules, got {len(self.modules)}")
+        if not 0 < self.model_share + self.support_share < 1:
+            raise ValueError("model_share and support_share must leave texts for questions")
+
+    def pools(self) -> Pools:
+        """Texts by topic, split by the hash of the text, so that a text keeps its part across Python versions."""
+        topic = {module: label for label, names in enumerate(self.modules) for module in names.split()}
+        by_topic: dict[int, set[str]] = {label: set() for label in range(len(self.classes))}
+        owners: dict[str, set[int]] = {}
+        for function in standard_library.functions():
+            if function.module in topic:
+                owners.setdefault(self.cut(function.summary), set()).add(topic[function.module])
+        for text, labels in owners.items():
+            if len(labels) == 1:  # a text that two topics share once it is cut has no right answer
+                by_topic[min(labels)].add(text)
+        size = min(len(texts) for texts in by_topic.values())
+        parts: tuple[list[Example], ...] = ([], [], [])
+        ends = (round(size * self.model_share), round(size * (self.model_share + self.support_share)), size)
+        for label, texts in by_topic.items():
+            for place, text in enumerate(sorted(texts, key=_hash)[:size]):
+                parts[next(index for index, end in enumerate(ends) if place < end)].append(Example(text, label))
+        return Pools(*(tuple(part) for part in parts))
+
+    def check(self) -> None:
+        """Say whether this interpreter carries its source."""
+        present = {function.module for function in standard_library.functions()}
+        for name, modules in zip(self.classes, self.modules, strict=True):
+            if not present & set(modules.split()):
+                raise NotApplicable(f"this Python has no source of the modules of the topic '{name}': {modules}")
+
+    def surroundings(self) -> dict[str, str]:
+        """The version of the standard library decides about the texts."""
+        return standard_library.surroundings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestTexts(LabelledTexts):
+    """A data set of the manifest with a training, a validation and a test file.
+
+    Args:
+        data_set: its name in the manifest.
+        train, validation, test: names of its files.
+        encoding: of the files.
+        json: True for objects with `text` and `label` on every line, False for lines `label text`, where what follows
+            a colon in the label (a finer class) is left out.
+        keys: how the classes are written in the files, in the order of `classes`.
+        model_share: share of the training file for the model; demonstrations and labelled inputs come from the rest
+            and from the validation file.
+    """
+
+    data_set: str
+    train: str
+    validation: str
+    test: str
+    encoding: str
+    json: bool
+    keys: tuple[str, ...]
+    model_share: float
+
+    def pools(self) -> Pools:
+        """The texts of the three files; the training file is split by the hash of the text."""
+        train = self._examples(self.train)
+        model = [example for example in train if _hash(example.text) < self.model_share]
+        support = self._examples(self.validation) + [e for e in train if _hash(e.text) >= self.model_share]
+        query = self._examples(self.test)
+        asked = {example.text for example in query}
+        kept = [example for example in support if example.text not in asked]
+        seen = asked | {example.text for example in kept}
+        return Pools(tuple(e for e in model if e.text not in seen), tuple(_unique(kept)), tuple(query))
+
+    def check(self) -> None:
+        """Say whether the files are here or may be downloaded."""
+        for file in (self.train, self.validation, self.test):
+            data.check(self.data_set, file)
+
+    def surroundings(self) -> dict[str, str]:
+        """Nothing: the manifest fixes the content of the files."""
+        return {}
+
+    def _examples(self, file: str) -> list[Example]:
+        labels = {key: label for label, key in enumerate(self.keys)}
+        rows = (self._row(line) for line in data.lines(self.data_set, file, self.encoding))
+        return list(_unique(Example(self.cut(text), labels[key]) for key, text in rows))
+
+    def _row(self, line: str) -> tuple[str, str]:
+        if self.json:
+            content = json.loads(line)
+            return str(content["label"]), str(content["text"])
+        key, _, text = line.partition(" ")
+        return key.partition(":")[0], text
+
+
+def _unique(examples: Iterable[Example]) -> Iterable[Example]:
+    """The first example of each text."""
+    return {example.text: example for example in reversed(list(examples))}.values()
+
+
+@functools.cache
+def _hash(text: str) -> float:
+    """A number in [0, 1) that only depends on the text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64

@@ -1,0 +1,128 @@
+"""Tables of label probabilities: the model is asked once for each seed, and every method reads the same numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from tasks.base import NotApplicable, Run, read_only
+from tasks.calibration import CONTENT_FREE, Labels, Probabilities
+from tasks.calibration.asking import Prompted
+from tasks.calibration.corpora import Example, LabelledTexts
+from tasks.calibration.prompts import Template
+from tasks.language_models import LanguageModel
+from tasks.metering import random_stream
+from tasks.preparation import Preparation
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the model said under T prompts; every array is read-only.
+
+    Args:
+        content_free: (T, 3, K).
+        labelled, labels: (T, n, K) and (n,).
+        unlabelled: (T, m, K).
+        test, test_labels: (T, q, K) and (q,).
+    """
+
+    content_free: Probabilities
+    labelled: Probabilities
+    labels: Labels
+    unlabelled: Probabilities
+    test: Probabilities
+    test_labels: Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables(Preparation):
+    """The table of each seed.
+
+    A seed draws the demonstrations, their orders, and which inputs are labelled, unlabelled and tested. Draws are
+    nested: fewer of anything are the first of more.
+
+    Args:
+        model: who is asked.
+        corpus: where texts come from.
+        templates: prompts are templates times orders.
+        shots: demonstrations in a prompt, drawn uniformly, not balanced over classes.
+        orders: orders of the demonstrations.
+        labelled, unlabelled, test: number of inputs.
+    """
+
+    per_seed: ClassVar[bool] = True
+
+    model: LanguageModel
+    corpus: LabelledTexts
+    templates: tuple[Template, ...]
+    shots: int
+    orders: int
+    labelled: int
+    unlabelled: int
+    test: int
+
+    def surroundings(self) -> dict[str, str]:
+        """What decides about the texts besides the fields."""
+        return self.corpus.surroundings()
+
+    def build(self, seed: int, run: Run) -> None:
+        """Ask the model and write the table, and the openings of the prompts for a reader."""
+        demonstrations, labelled, unlabelled, test = self._draw(seed)
+        network, tokenizer = self.model.network(), self.model.tokenizer()
+        run.fabric.to_device(network)
+        prompts = [
+            Prompted(network, tokenizer, template, tuple(demonstrations[place] for place in order))
+            for template in self.templates
+            for order in self._orders(seed)
+        ]
+        texts = [*CONTENT_FREE, *(example.text for example in [*labelled, *unlabelled, *test])]
+        rows = []
+        for count, prompt in enumerate(prompts):
+            rows.append(prompt.probabilities(texts))
+            run.ledger.spend("forward_passes", len(texts))
+            run.progress(count + 1, len(prompts))
+        ends = np.cumsum([len(CONTENT_FREE), len(labelled), len(unlabelled)])
+        free, known, unknown, asked = np.split(np.stack(rows), ends, axis=1)
+        tables = {"content_free": free, "labelled": known, "unlabelled": unknown, "test": asked}
+        labels = {"labels": _labels(labelled), "test_labels": _labels(test)}
+        np.savez(run.folder / "table.npz", allow_pickle=False, **tables, **labels)
+        openings = [prompt.template.opening(prompt.demonstrations) for prompt in prompts]
+        (run.folder / "openings.json").write_text(json.dumps(openings, indent=1), encoding="utf-8")
+
+    def load(self, folder: Path) -> Table:
+        """The table."""
+        with np.load(folder / "table.npz") as content:
+            return Table(**{name: read_only(content[name]) for name in content.files})
+
+    def _draw(self, seed: int) -> tuple[list[Example], ...]:
+        """Demonstrations, labelled, unlabelled and test examples; no two of these share a text."""
+        pools = self.corpus.pools()
+        for name, wanted, pool in (
+            ("demonstrations and labelled inputs", self.shots + self.labelled, pools.support),
+            ("unlabelled inputs and questions", self.unlabelled + self.test, pools.query),
+        ):
+            if wanted > len(pool):
+                raise NotApplicable(f"{wanted} {name} are wanted, but the corpus has {len(pool)}")
+        support = _shuffled(pools.support, seed, "support")
+        query = _shuffled(pools.query, seed, "query")
+        # taken from both ends, so that the number of one does not move the draw of the other
+        first, last = support[: self.labelled], support[len(support) - self.shots :]
+        return last[::-1], first, query[len(query) - self.unlabelled :][::-1], query[: self.test]
+
+    def _orders(self, seed: int) -> list[list[int]]:
+        rng = random_stream("calibration prompts", seed, "orders")
+        return [list(rng.permutation(self.shots)) for _ in range(self.orders)]
+
+
+def _shuffled(pool: Sequence[Example], seed: int, purpose: str) -> list[Example]:
+    order = random_stream("calibration prompts", seed, purpose).permutation(len(pool))
+    return [pool[place] for place in order]
+
+
+def _labels(examples: Sequence[Example]) -> Labels:
+    return np.array([example.label for example in examples], dtype=np.int64)

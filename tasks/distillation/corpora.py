@@ -1,0 +1,93 @@
+"""Prompts with reference responses, split once and for all into training, validation and test."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from tasks import standard_library
+
+_SENTENCE = re.compile(r".+?(?<!\be\.g)(?<!\bi\.e)(?<!\betc)[.!?](?=\s+[^a-z]|$)")
+_SHORTEST = 3  # words of a sentence that says something
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and one reference response."""
+
+    prompt: str
+    response: str
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Three sets of examples that share no prompt and no response."""
+
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptedTexts(ABC):
+    """Where prompts and responses come from.
+
+    Args:
+        validation_share, test_share: of the prompts; the rest is for training.
+    """
+
+    validation_share: float
+    test_share: float
+
+    @abstractmethod
+    def examples(self) -> tuple[Example, ...]:
+        """All examples, no response twice.
+
+        Raises:
+            NotApplicable: they cannot be had here.
+        """
+
+    @abstractmethod
+    def surroundings(self) -> dict[str, str]:
+        """Facts outside the fields that change the texts."""
+
+    def splits(self) -> Splits:
+        """The examples in three sets. A prompt's hash decides, so that all references of a prompt stay together."""
+        rows: tuple[list[Example], ...] = ([], [], [])
+        for example in self.examples():
+            digest = hashlib.blake2b(example.prompt.encode(), digest_size=8).digest()
+            share = int.from_bytes(digest, "big") / 2**64
+            which = 2 if share < self.test_share else 1 if share < self.test_share + self.validation_share else 0
+            rows[which].append(example)
+        return Splits(*map(tuple, rows))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardLibraryDocstrings(PromptedTexts):
+    """The functions of Python's standard library: signature in, first sentence of the docstring out."""
+
+    def examples(self) -> tuple[Example, ...]:
+        """One example per distinct sentence."""
+        found: dict[str, Example] = {}
+        for entry in standard_library.functions():
+            sentence = first_sentence(entry.summary)
+            if len(sentence.split()) >= _SHORTEST:
+                prompt = f"{entry.module}.{entry.signature}\n"
+                found.setdefault(sentence.casefold(), Example(prompt, sentence))
+        return tuple(found.values())
+
+    def surroundings(self) -> dict[str, str]:
+        """Which standard library it is."""
+        return standard_library.surroundings()
+
+
+def first_sentence(paragraph: str) -> str:
+    """The first sentence of a paragraph, or all of it where no sentence ends.
+
+    >>> first_sentence("Open a file. Appending, e.g. to a log, is not allowed.")
+    'Open a file.'
+    """
+    found = _SENTENCE.match(paragraph)
+    return found.group() if found else paragraph

@@ -1,0 +1,70 @@
+"""Examples as token ids."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.base import read_only
+from tasks.distillation import TokenData
+from tasks.distillation.corpora import Example, PromptedTexts
+from tasks.language_models import load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Examples with more tokens than this are left out.
+
+    Args:
+        prompt: tokens of a prompt.
+        response: tokens of a response, its end token included.
+    """
+
+    prompt: int
+    response: int
+
+
+def encoded(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, limits: Limits
+) -> tuple[TokenData, tuple[Example, ...]]:
+    """Examples as token ids, each with the end token behind it, and the examples that were not too long."""
+    prompts = tokenizer([example.prompt for example in examples], add_special_tokens=False)["input_ids"]
+    responses = tokenizer([example.response for example in examples], add_special_tokens=False)["input_ids"]
+    end = int(tokenizer.eos_token_id)
+    rows = [
+        (example, prompt, [*response, end])
+        for example, prompt, response in zip(examples, prompts, responses, strict=True)
+        if len(prompt) <= limits.prompt and len(response) < limits.response
+    ]
+    length = [len(prompt) + len(response) for _, prompt, response in rows]
+    tokens = np.full((len(rows), max(length, default=0)), end, dtype=np.int64)
+    for row, (_, prompt, response) in enumerate(rows):
+        tokens[row, : length[row]] = prompt + response
+    prompt_length = read_only([len(prompt) for _, prompt, _ in rows], np.int64)
+    data = TokenData(read_only(tokens), prompt_length, read_only(length, np.int64))
+    return data, tuple(example for example, _, _ in rows)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The three sets of examples as token ids, and those for testing as text."""
+
+    train: TokenData
+    validation: TokenData
+    test: TokenData
+    test_examples: tuple[Example, ...]
+
+
+@functools.lru_cache(maxsize=2)
+def encoded_splits(corpus: PromptedTexts, limits: Limits, place: str) -> Encoded:
+    """The examples in the tokens of the model at a place."""
+    splits, tokenizer = corpus.splits(), load_tokenizer(place)
+    train, validation = (encoded(part, tokenizer, limits)[0] for part in (splits.train, splits.validation))
+    return Encoded(train, validation, *encoded(splits.test, tokenizer, limits))

@@ -1,0 +1,124 @@
+"""Teachers and students: a vocabulary, fresh networks, and networks fine-tuned on references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from tasks.base import Run
+from tasks.distillation.corpora import PromptedTexts
+from tasks.distillation.encoding import Limits, encoded
+from tasks.distillation.measures import TokenBatch, batch_of, response_logits
+from tasks.language_models import Architecture, LanguageModel, load_tokenizer, train_tokenizer
+from tasks.preparation import Preparation
+from tasks.training import Recipe, fit
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary(Preparation):
+    """A byte-level vocabulary, trained on the training examples.
+
+    Args:
+        corpus: the examples.
+        size: entries.
+    """
+
+    corpus: PromptedTexts
+    size: int
+
+    def surroundings(self) -> dict[str, str]:
+        """What decides about the texts besides the fields."""
+        return self.corpus.surroundings()
+
+    def build(self, seed: int, run: Run) -> None:
+        """Train the tokenizer; write it in the hub's format."""
+        texts = [example.prompt + example.response for example in self.corpus.splits().train]
+        train_tokenizer(texts, self.size).save_pretrained(run.folder)
+
+    def load(self, folder: Path) -> PreTrainedTokenizerBase:
+        """The tokenizer, shared."""
+        return load_tokenizer(str(folder))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fresh(LanguageModel, Preparation):
+    """A network of the GPT-2 architecture with fresh weights.
+
+    Args:
+        vocabulary: its tokenizer.
+        architecture: its size.
+    """
+
+    vocabulary: Vocabulary
+    architecture: Architecture
+
+    def build(self, seed: int, run: Run) -> None:
+        """Draw the weights from torch's global generator, which the runner has seeded; write them and the tokenizer."""
+        tokenizer = self.vocabulary.artefact(seed)
+        end, pad = tokenizer.convert_tokens_to_ids([tokenizer.eos_token, tokenizer.pad_token])
+        self.architecture.network(len(tokenizer), end, pad).save_pretrained(run.folder)
+        tokenizer.save_pretrained(run.folder)
+
+    def load(self, folder: Path) -> str:
+        """The folder, from which `transformers` loads."""
+        return str(folder)
+
+    def place(self) -> str:
+        """The folder of the network."""
+        return str(self.artefact(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuned(LanguageModel, Preparation):
+    """A network fine-tuned on the references of the training prompts.
+
+    Args:
+        start: the network before, fresh or from the hub.
+        corpus: the examples.
+        limits: longer examples are left out.
+        recipe: of the training; the loss is the cross-entropy of the response tokens.
+    """
+
+    start: LanguageModel
+    corpus: PromptedTexts
+    limits: Limits
+    recipe: Recipe
+
+    def surroundings(self) -> dict[str, str]:
+        """What decides about the texts besides the fields."""
+        return self.corpus.surroundings()
+
+    def build(self, seed: int, run: Run) -> None:
+        """Train; write the network and the tokenizer in the hub's format."""
+        network, tokenizer = self.start.network(), self.start.tokenizer()
+        data, _ = encoded(self.corpus.splits().train, tokenizer, self.limits)
+        needed = self.recipe.steps * self.recipe.batch_size
+        passes = range(-(-needed // len(data)))
+        order = np.concatenate([run.rng.permutation(len(data)) for _ in passes]) if passes else np.empty(0, np.int64)
+
+        def draw(step: int) -> TokenBatch:
+            rows = order[step * self.recipe.batch_size : (step + 1) * self.recipe.batch_size]
+            return batch_of(data.take(rows), network.device)
+
+        def objective(batch: TokenBatch) -> Tensor:
+            return cross_entropy(response_logits(network(batch.tokens).logits, batch), batch.targets)
+
+        fit(run, network, self.recipe, draw, objective)
+        network.save_pretrained(run.folder)
+        tokenizer.save_pretrained(run.folder)
+
+    def load(self, folder: Path) -> str:
+        """The folder, from which `transformers` loads."""
+        return str(folder)
+
+    def place(self) -> str:
+        """The folder of the trained network."""
+        return str(self.artefact(0))

@@ -1,0 +1,177 @@
+"""Distillation of a language model that answers prompts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tasks.base import Diverged, NotApplicable, Run, Task
+from tasks.distillation import (
+    GENERATED_TOKENS,
+    TEACHER_TOKENS,
+    TRAINED_TOKENS,
+    LanguageDistillation,
+    TokenData,
+)
+from tasks.distillation.corpora import PromptedTexts
+from tasks.distillation.encoding import Encoded, Limits, encoded_splits
+from tasks.distillation.measures import cross_entropy, divergence, pieces, rouge_l
+from tasks.distillation.rules import check_solution, size, vocabulary_of
+from tasks.distillation.sampling import Sampler
+from tasks.language_models import LanguageModel
+from tasks.metering import Ledger, Oracle
+from tasks.training import Recipe
+
+SAMPLED_AT_ONCE = 256  # sequences
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptedDistillation(Task):
+    """A teacher and a student, both fine-tuned on the training examples, answer prompts.
+
+    The split of the examples is the task's; a seed draws the training order, which validation and test prompts are
+    used, and the noise of sampling.
+
+    Args:
+        teacher, student: the language models; a plain string names a folder or a model on the hub.
+        corpus: the examples.
+        limits: longer examples are left out, and sampled responses end there.
+        recipe: with which every method trains.
+        validate_every: steps between validations.
+        validation: examples with which methods validate.
+        test: prompts that are answered for the score.
+        draws: responses to each of them.
+    """
+
+    teacher: LanguageModel
+    student: LanguageModel
+    corpus: PromptedTexts
+    limits: Limits
+    recipe: Recipe
+    validate_every: int
+    validation: int
+    test: int
+    draws: int
+
+    def __post_init__(self) -> None:
+        if min(self.validate_every, self.validation, self.test, self.draws) < 1:
+            raise ValueError("validate_every, validation, test and draws must be at least 1")
+
+    def check(self) -> None:
+        """Say whether the examples can be had here."""
+        self.corpus.examples()
+
+    def problem(self, seed: int) -> LanguageDistillation:
+        """The problem of a seed."""
+        ledger, teacher = Ledger(), cast("nn.Module", self.teacher.network())
+        vocabulary = vocabulary_of(teacher)
+        if vocabulary_of(self.student.network()) != vocabulary:
+            raise NotApplicable(f"the student's vocabulary has not the {vocabulary} tokens of the teacher's")
+        data, end = self._data(), self._end()
+
+        def read(tokens: Tensor, real: Tensor) -> Tensor:
+            return _logits(teacher.to(tokens.device), tokens)
+
+        return LanguageDistillation(
+            ledger=ledger,
+            vocabulary_size=vocabulary,
+            end=end,
+            train=data.train.take(self.stream(seed, "order").permutation(len(data.train))),
+            validation=self._validation(seed),
+            teacher=Oracle(ledger, TEACHER_TOKENS, read, price=lambda tokens, real: int(real.sum())),
+            student=self.student.network,
+            sample=Sampler(self.limits.response, end, ledger),
+            recipe=self.recipe,
+            validate_every=self.validate_every,
+        )
+
+    def evaluate(self, solution: nn.Module, seed: int, run: Run) -> Mapping[str, float]:
+        """ROUGE-L of sampled responses, cross-entropy, and the distance to the teacher both ways.
+
+        Raises:
+            Invalid: no language model over this vocabulary, or larger than the student; only the teacher itself may be.
+            Diverged: its logits are not finite.
+        """
+        device = run.fabric.device
+        teacher, student = cast("nn.Module", self.teacher.network()), self.student.network()
+        check_solution(solution, teacher, student)
+        solution, teacher = solution.to(device).eval(), teacher.to(device)
+        metrics = self._cross_entropy(solution, seed, device)
+        prompts, references = self._questions(seed)
+        metrics["kl_to_teacher"] = divergence(teacher, solution, pieces(prompts), device)
+        texts, drawn = self._answers(solution, prompts, run)
+        metrics["rouge_l"] = rouge_l(texts, references * self.draws)
+        metrics["kl_from_teacher"] = divergence(solution, teacher, drawn, device)
+        metrics["compute"] = _compute(size(teacher), size(student), run.ledger)
+        return metrics
+
+    def score_offer(self, solution: nn.Module, seed: int, run: Run) -> Mapping[str, float]:
+        """Cross-entropy of the validation references alone."""
+        device = run.fabric.device
+        return self._cross_entropy(solution.to(device).eval(), seed, device)
+
+    def trivial(self, seed: int) -> nn.Module:
+        """The student untouched."""
+        return self.student.network()
+
+    def best(self, seed: int) -> nn.Module:
+        """The teacher."""
+        return self.teacher.network()
+
+    def _cross_entropy(self, solution: nn.Module, seed: int, device: torch.device) -> dict[str, float]:
+        value = cross_entropy(solution, pieces(self._validation(seed)), device)
+        if not math.isfinite(value):
+            raise Diverged(f"the cross-entropy of the validation references is {value}")
+        return {"validation_cross_entropy": value}
+
+    def _data(self) -> Encoded:
+        return encoded_splits(self.corpus, self.limits, self.teacher.place())
+
+    def _validation(self, seed: int) -> TokenData:
+        rows = self.stream(seed, "validation").permutation(len(self._data().validation))
+        return self._data().validation.take(rows[: self.validation])
+
+    def _questions(self, seed: int) -> tuple[TokenData, list[tuple[str, ...]]]:
+        """The test prompts of a seed, each with its first reference as response, and all references of each."""
+        data, examples = self._data().test, self._data().test_examples
+        rows: dict[str, list[int]] = {}
+        for row, example in enumerate(examples):
+            rows.setdefault(example.prompt, []).append(row)
+        groups = list(rows.values())
+        chosen = [groups[index] for index in self.stream(seed, "test").permutation(len(groups))[: self.test]]
+        references = [tuple(examples[row].response for row in group) for group in chosen]
+        return data.take(np.array([group[0] for group in chosen])), references
+
+    def _answers(self, solution: nn.Module, prompts: TokenData, run: Run) -> tuple[list[str], list[TokenData]]:
+        """The texts of all draws, one draw behind the other, and the sequences of the first."""
+        sample = Sampler(self.limits.response, self._end(), None)
+        first, texts = [], []
+        for draw in range(self.draws):
+            for piece in pieces(prompts, SAMPLED_AT_ONCE):
+                drawn = sample(solution, piece, run.rng).sequences
+                spans = zip(drawn.tokens, drawn.prompt_length, drawn.length, strict=True)
+                responses = [row[start:stop] for row, start, stop in spans]
+                texts += self.teacher.tokenizer().batch_decode(responses, skip_special_tokens=True)
+                first += [drawn] if draw == 0 else []
+        return texts, first
+
+    def _end(self) -> int:
+        return int(self.teacher.tokenizer().eos_token_id)
+
+
+def _compute(teacher: int, student: int, ledger: Ledger) -> float:
+    """GFLOP of `solve`, from the sizes of both networks in parameters."""
+    read = 2 * teacher * ledger.total(TEACHER_TOKENS)
+    return (read + student * (2 * ledger.total(GENERATED_TOKENS) + 6 * ledger.total(TRAINED_TOKENS))) / 1e9
+
+
+@torch.no_grad()
+def _logits(network: nn.Module, tokens: Tensor) -> Tensor:
+    logits: Tensor = network(tokens).logits
+    return logits

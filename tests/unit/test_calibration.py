@@ -1,0 +1,359 @@
+"""The arena `calibration`: its measures, its prompts, its small model, and what `evaluate` refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+
+from runners import catalog
+from runners.hardware import Hardware
+from runners.pair import Choice, resolve
+from runners.preparing import ensure
+from runners.run import Nobody
+from tasks.base import Diverged, Invalid, NotApplicable, Run
+from tasks.calibration import ARENA, CONTENT_FREE, LabelProbabilities, Probabilities, measures
+from tasks.calibration.asking import Prompted, label_tokens
+from tasks.calibration.corpora import Example, LabelledTexts, ManifestTexts, Pools, StandardLibraryTopics
+from tasks.calibration.models import IGNORED, FewShotTrained, Prompts
+from tasks.calibration.prompted import PromptedClassification
+from tasks.calibration.prompts import Template
+from tasks.language_models import Architecture, HubModel, train_tokenizer
+from tasks.training import Recipe
+
+FRUIT = Template(instruction="", query="Text: ", answer="Colour:", words=("yellow", "red"))
+ASKED = Template(instruction="Name the colour.", query="Q: ", answer="A:", words=("amber", "scarlet"))
+EXAMPLES = tuple(Example(f"{name} number {count}", label) for count in range(30) for label, name in enumerate("ab"))
+
+
+class Toy(LabelledTexts):
+    """Sixty texts of two classes."""
+
+    def pools(self) -> Pools:
+        return Pools(EXAMPLES[:20], EXAMPLES[20:40], EXAMPLES[40:])
+
+    def check(self) -> None:
+        pass
+
+    def surroundings(self) -> dict[str, str]:
+        return {}
+
+
+CORPUS = Toy(classes=("a", "b"), longest=None)
+MODEL = FewShotTrained(
+    version=1,
+    corpus=CORPUS,
+    templates=(FRUIT, ASKED),
+    architecture=Architecture(width=16, layers=2, heads=2, context=160),
+    vocabulary_size=320,
+    examples=3,
+    growth=0.5,
+    concentration=1.0,
+    shortened=0.25,
+    recipe=Recipe(steps=4, batch_size=2, lr=1e-3, weight_decay=0.0, clip=1.0, warmup=0.0, floor=1.0),
+)
+TASK = PromptedClassification(
+    name="calibration/toy",
+    version=1,
+    model=MODEL,
+    corpus=CORPUS,
+    templates=(FRUIT, ASKED),
+    shots=3,
+    orders=2,
+    labelled=6,
+    unlabelled=7,
+    test=9,
+)
+
+
+@pytest.fixture(scope="module")
+def ready(one_core: Hardware) -> PromptedClassification:
+    """The toy task with everything prepared for seeds 0 and 1."""
+    for seed in (0, 1):
+        ensure(TASK.tables, seed, one_core, Nobody())
+    return TASK
+
+
+def run() -> Run:
+    return cast("Run", SimpleNamespace(rng=np.random.default_rng(0)))
+
+
+def test_the_error_of_confidence_by_hand() -> None:
+    # confidences .55 and .6 share the bin (.5, .6], .95 and 1 the bin (.9, 1]:
+    # |1 - 1.15| + |1 - 1.95| over 4 rows
+    rows = np.array([[0.55, 0.45], [0.4, 0.6], [0.95, 0.05], [1.0, 0.0]])
+    labels = np.array([0, 0, 0, 1])
+    assert measures.expected_calibration_error(rows, labels) == pytest.approx((0.15 + 0.95) / 4)
+    assert measures.expected_calibration_error(np.array([[0.7, 0.3]]), np.array([0])) == pytest.approx(0.3)
+
+
+def test_other_measures_by_hand() -> None:
+    rows = np.array([[0.5, 0.25, 0.25], [0.2, 0.8, 0.0], [0.2, 0.8, 0.0]])
+    labels = np.array([0, 1, 2])
+    assert measures.accuracy(rows, labels) == pytest.approx(2 / 3)
+    assert measures.macro_f1(rows, labels) == pytest.approx((1 + 2 / 3 + 0) / 3)
+    expected = -(np.log(0.5) + np.log(0.8) + np.log(measures.SMALLEST)) / 3
+    assert measures.negative_log_likelihood(rows, labels) == pytest.approx(expected)
+    assert measures.brier(rows, labels) == pytest.approx((0.375 + 0.08 + 1.68) / 3)
+
+
+def test_a_prompt_reads_as_in_the_paper() -> None:
+    shown = (Example("ripe", 0), Example("raw", 1))
+    assert ASKED.opening(shown) == "Name the colour.\n\nQ: ripe\nA: amber\n\nQ: raw\nA: scarlet"
+    assert ASKED.closing("new", first=False) == "\n\nQ: new\nA:"
+    assert FRUIT.opening(()) == ""
+    assert FRUIT.closing("new", first=True) == "Text: new\nColour:"
+
+
+@pytest.mark.parametrize("template", [FRUIT, ASKED])
+@pytest.mark.parametrize("shots", [0, 3])
+def test_a_cached_opening_answers_as_the_whole_prompt_does(template: Template, shots: int) -> None:
+    torch.manual_seed(0)
+    words = sorted(template.word(label) for label in range(2))
+    tokenizer = train_tokenizer([example.text for example in EXAMPLES], 300, words)
+    network = MODEL.architecture.network(len(tokenizer), 0, 1).eval()
+    torch.nn.init.normal_(network.transformer.wte.weight)  # fresh weights are too small to tell answers apart
+    texts = ["a number 1", "", "b", "a b a b a number"]
+    prompted = Prompted(network, tokenizer, template, EXAMPLES[:shots])
+    naive = []
+    for text in texts:
+        opening = template.opening(EXAMPLES[:shots])
+        ids = tokenizer(opening + template.closing(text, first=not opening))["input_ids"]
+        with torch.inference_mode():
+            logits = network(torch.tensor([ids])).logits[0, -1]
+        naive.append(torch.softmax(logits[label_tokens(tokenizer, template)].double(), dim=-1).numpy())
+    np.testing.assert_allclose(prompted.probabilities(texts), naive, atol=1e-5)
+    assert np.ptp(np.array(naive)[:, 0]) > 1e-3
+
+
+def test_prompts_that_cannot_be_asked_are_refused() -> None:
+    tokenizer = train_tokenizer(["some text"], 270, [" amber", " scarlet"])
+    network = MODEL.architecture.network(len(tokenizer), 0, 1)
+    with pytest.raises(NotApplicable, match="tokens, but the model reads 160: use fewer shots"):
+        Prompted(network, tokenizer, ASKED, EXAMPLES).probabilities(["new"])
+    with pytest.raises(NotApplicable, match="label words yellow, red begin with the same token"):
+        label_tokens(tokenizer, FRUIT)
+
+
+def test_training_prompts_ask_for_the_label_words() -> None:
+    tokenizer = train_tokenizer([e.text for e in EXAMPLES], 300, [" yellow", " red", " amber", " scarlet"])
+    prompts = Prompts(tokenizer, (FRUIT, ASKED), EXAMPLES, context=160)
+    tokens, targets = prompts.batch(np.random.default_rng(0), size=8, count=3, concentration=1.0, shortened=0.5)
+    asked = targets != IGNORED
+    assert asked.sum() == 8 * 3
+    words = set(label_tokens(tokenizer, FRUIT) + label_tokens(tokenizer, ASKED))
+    assert set(targets[asked].tolist()) <= words
+    rows, places = np.nonzero(asked.numpy())
+    inside = places + 1 < tokens.shape[1]
+    assert torch.equal(tokens[rows[inside], places[inside] + 1], targets[rows[inside], places[inside]])
+    text = str(tokenizer.decode(tokens[0]))
+    assert text.startswith(("Text: ", "Name the colour.\n\nQ: "))
+
+
+def test_prompts_grow_while_the_labels_of_a_step_stay_as_many() -> None:
+    sizes = [replace(MODEL, examples=9, recipe=replace(MODEL.recipe, steps=100)).sizes(step) for step in range(100)]
+    assert sizes[0] == (18, 1)
+    assert {count for _, count in sizes[50:]} == {9}
+    assert all(12 <= prompts * count <= 18 for prompts, count in sizes)
+
+
+def test_the_problem_holds_probabilities_and_books_what_is_asked(ready: PromptedClassification) -> None:
+    problem = ready.problem(0)
+    assert problem.unlabelled.shape == (4, 7, 2)
+    assert not problem.unlabelled.flags.writeable
+    np.testing.assert_allclose(problem.unlabelled.sum(axis=-1), 1)
+    assert problem.ledger.totals() == {}
+    assert problem.content_free().shape == (4, len(CONTENT_FREE), 2)
+    assert problem.ledger.totals() == {"forward_passes": 12}
+    rows, labels = problem.labelled()
+    assert rows.shape == (4, 6, 2)
+    assert labels.shape == (6,)
+    assert problem.ledger.totals() == {"forward_passes": 12 + 24, "labels": 6}
+    assert not np.array_equal(ready.problem(1).unlabelled, problem.unlabelled)
+
+
+def test_draws_are_nested_and_share_no_text() -> None:
+    def draw(**changes: Any) -> list[list[Example]]:
+        return [list(part) for part in replace(TASK, **changes).tables._draw(3)]
+
+    shown, labelled, unlabelled, test = draw()
+    assert len({example.text for example in shown + labelled + unlabelled + test}) == 3 + 6 + 7 + 9
+    for field, place in (("shots", 0), ("labelled", 1), ("unlabelled", 2), ("test", 3)):
+        fewer = draw(**{field: 2})
+        assert fewer[place] == (shown, labelled, unlabelled, test)[place][:2]
+        assert [part for index, part in enumerate(fewer) if index != place] == [
+            part for index, part in enumerate((shown, labelled, unlabelled, test)) if index != place
+        ]
+    with pytest.raises(NotApplicable, match="23 demonstrations and labelled inputs are wanted, but the corpus has 20"):
+        draw(labelled=20)
+
+
+def test_the_openings_of_the_prompts_can_be_read(ready: PromptedClassification) -> None:
+    openings = json.loads((ready.tables.folder(0) / "openings.json").read_text())
+    assert len(openings) == 4
+    assert openings[0] != openings[1]
+    assert sorted(openings[0].split("\n\n")) == sorted(openings[1].split("\n\n"))
+
+
+def same(probabilities: Probabilities) -> Probabilities:
+    return probabilities
+
+
+def test_scores_are_means_over_the_prompts(ready: PromptedClassification) -> None:
+    table = ready.tables.artefact(0)
+    scores = ready.evaluate(same, 0, run())
+    each = [measures.accuracy(rows, table.test_labels) for rows in table.test]
+    assert scores["accuracy"] == pytest.approx(np.mean(each))
+    assert scores["accuracy_worst"] == min(each)
+    assert scores["accuracy_spread"] == pytest.approx(np.std(each, ddof=1))
+    assert set(scores) == {metric.name for metric in ARENA.board(LabelProbabilities).metrics}
+
+
+def test_a_selector_answers_under_one_prompt(ready: PromptedClassification) -> None:
+    scores = ready.evaluate(lambda probabilities: probabilities[2:3], 0, run())
+    assert "accuracy_spread" not in scores
+    assert "accuracy_worst" not in scores
+
+
+def test_the_dumb_answer_is_the_majority_of_the_models_own(ready: PromptedClassification) -> None:
+    constant = ready.trivial(0)
+    answers = constant(ready.tables.artefact(0).test)
+    majority = np.bincount(ready.tables.artefact(0).unlabelled.argmax(axis=-1).ravel(), minlength=2).argmax()
+    assert (answers.argmax(axis=-1) == majority).all()
+    assert ready.evaluate(constant, 0, run())["accuracy_spread"] == 0
+    with pytest.raises(NotApplicable):
+        ready.best(0)
+
+
+@pytest.mark.parametrize(
+    ("solution", "error", "message"),
+    [
+        (None, Invalid, "must be callable, got NoneType"),
+        (lambda p: p[:, :, :1], Invalid, "answers to"),
+        (lambda p: p[:2], Invalid, "answers to"),
+        (lambda p: p * 1.01, Invalid, "not a probability vector"),
+        (lambda p: np.stack([p[..., 0] + 1, -p[..., 0]], axis=-1), Invalid, "not a probability vector"),
+        (lambda p: p * np.nan, Diverged, "not a number"),
+        (lambda p: np.broadcast_to(p.mean(axis=1, keepdims=True), p.shape), Invalid, "depends on the rows beside it"),
+    ],
+)
+def test_illegal_answers(ready: PromptedClassification, solution: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        ready.evaluate(solution, 0, run())
+
+
+def test_a_solution_cannot_write_into_the_questions(ready: PromptedClassification) -> None:
+    def writes(probabilities: Probabilities) -> Probabilities:
+        probabilities[:] = 0.5
+        return probabilities
+
+    with pytest.raises(ValueError, match="read-only"):
+        ready.evaluate(writes, 0, run())
+
+
+def test_the_trained_model_is_an_ordinary_folder(ready: PromptedClassification, one_core: Hardware) -> None:
+    named = replace(ready, model=HubModel(name=MODEL.place()))
+    ensure(named.tables, 0, one_core, Nobody())
+    np.testing.assert_array_equal(named.tables.artefact(0).test, ready.tables.artefact(0).test)
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 label words in each"):
+        replace(TASK, templates=(replace(FRUIT, words=("one",)),))
+    with pytest.raises(ValueError, match="shots must be 0 or more"):
+        replace(TASK, shots=-1)
+    with pytest.raises(ValueError, match="2 classes need as many lists of modules"):
+        StandardLibraryTopics(classes=("a", "b"), longest=9, modules=("email",), model_share=0.5, support_share=0.2)
+
+
+def test_topics_of_docstrings_are_balanced_and_apart() -> None:
+    topics = StandardLibraryTopics(
+        classes=("mail", "tasks"),
+        longest=40,
+        modules=("email mailbox", "asyncio threading"),
+        model_share=0.5,
+        support_share=0.2,
+    )
+    topics.check()
+    pools = topics.pools()
+    for pool in (pools.model, pools.support, pools.query):
+        assert len({sum(example.label == label for example in pool) for label in (0, 1)}) == 1
+    texts = [example.text for pool in (pools.model, pools.support, pools.query) for example in pool]
+    assert len(texts) == len(set(texts)) > 300
+    assert max(len(text) for text in texts) == 40
+    with pytest.raises(NotApplicable, match="no source of the modules of the topic 'mail': nothing"):
+        replace(topics, modules=("nothing", "asyncio")).check()
+
+
+def test_a_long_text_is_cut_after_a_word() -> None:
+    cut = Toy(classes=("a", "b"), longest=9).cut
+    assert cut("  one\ntwo  ") == "one two"
+    assert cut("one two three") == "one two"
+    assert cut("seven two three") == "seven two"
+    assert cut("undividedly") == "undivided"
+    assert CORPUS.cut("one two three") == "one two three"
+
+
+def test_a_data_set_is_split_by_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "train": [f"A:fine text {count}" for count in range(100)] + ["B:fine asked", "B:fine shown"],
+        "validation": ["B:fine shown", "B:fine asked"],
+        "test": ["A:fine asked", "A:fine asked", "B:fine other  one two"],
+    }
+    monkeypatch.setattr("tasks.data.lines", lambda data_set, file, encoding: files[file])
+    texts = ManifestTexts(
+        classes=("a", "b"),
+        longest=9,
+        data_set="toy",
+        train="train",
+        validation="validation",
+        test="test",
+        encoding="utf-8",
+        json=False,
+        keys=("A", "B"),
+        model_share=0.8,
+    )
+    pools = texts.pools()
+    assert set(pools.query) == {Example("asked", 0), Example("other one", 1)}
+    assert Example("shown", 1) in pools.support
+    assert not {e.text for e in pools.support} & {e.text for e in pools.query}
+    assert not {e.text for e in pools.model} & {e.text for e in pools.support + pools.query}
+    assert 70 < len(pools.model) < 90
+
+
+def choice(task: str, scale: str) -> Choice:
+    method_entry, task_entry = catalog.find("method", "calibration/linc"), catalog.find("task", f"calibration/{task}")
+    values = {
+        "method": method_entry.values | {"card": method_entry.card},
+        "task": task_entry.values | {"card": task_entry.card},
+        "hardware": {"accelerator": "cpu", "devices": 1, "precision": "32-true", "threads": 1, "deterministic": True},
+    }
+    return Choice(method_entry.name, task_entry.name, "cpu", scale, values)
+
+
+def test_a_model_can_be_named_in_one_word() -> None:
+    pair = resolve(choice("docstring_topics", "paper"))
+    assert isinstance(pair.task, PromptedClassification)
+    assert pair.task.model == HubModel(name="gpt2-xl")
+    assert pair.problem == "PromptedProbabilities"
+
+
+@pytest.mark.parametrize("name", ["sst2", "trec", "subj"])
+def test_a_missing_data_set_is_said_when_planning(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAKEOFF_DATA", str(tmp_path))
+    monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path))
+    with pytest.raises(NotApplicable, match=f"the data set '{name}' is not here: set BAKEOFF_DATA"):
+        resolve(choice(name, "laptop"))
+
+
+@pytest.mark.parametrize("scale", ["tiny", "laptop", "paper"])
+@pytest.mark.parametrize("name", ["docstring_topics", "sst2", "trec", "subj"])
+def test_every_scale_can_be_built(name: str, scale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BAKEOFF_OFFLINE")  # a set that is not here could then be downloaded
+    assert resolve(choice(name, scale)).task_card.rank == "accuracy"

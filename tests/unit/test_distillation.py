@@ -1,0 +1,464 @@
+"""The arena `distillation`: data, sampling, measures, the task and the shared loop."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import GenerationConfig
+
+from methods.distillation._loop import distil
+from methods.distillation._losses import ForwardKL, SkewReverseKL
+from methods.distillation._regimes import AdaptiveOffPolicy, References, Regime
+from methods.distillation.sft import SFT
+from results.record import Record, Status
+from runners.hardware import Hardware
+from runners.preparing import ensure
+from runners.run import AttemptRun, Nobody, Offers
+from tasks.base import Diverged, Invalid, NotApplicable, read_only
+from tasks.distillation import ARENA, LanguageDistillation, TokenData
+from tasks.distillation.corpora import Example, PromptedTexts, first_sentence
+from tasks.distillation.encoding import Limits, encoded
+from tasks.distillation.measures import batch_of, cross_entropy, divergence, pieces, response_logits, rouge_l
+from tasks.distillation.models import FineTuned, Fresh, Vocabulary
+from tasks.distillation.prompted import PromptedDistillation
+from tasks.distillation.sampling import Sampler, generate, greedy, sampling
+from tasks.language_models import Architecture, LanguageModel
+from tasks.metering import BudgetSpent, Ledger, Limit, Oracle, random_stream
+from tasks.training import Recipe
+
+CPU = torch.device("cpu")
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sums(PromptedTexts):
+    """Sums of two digits in words; some prompts have two references."""
+
+    def examples(self) -> tuple[Example, ...]:
+        rows = [(left, right) for left in range(10) for right in range(10)]
+        plain = [Example(f"{a} + {b}\n", f"The sum of {NUMBERS[a]} and {NUMBERS[b]} is {a + b}.") for a, b in rows]
+        return (*plain, *(Example(f"{a} + {b}\n", f"It is {a + b}, from {a} and {b}.") for a, b in rows[::7]))
+
+    def surroundings(self) -> dict[str, str]:
+        return {}
+
+
+CORPUS = Sums(validation_share=0.2, test_share=0.2)
+LIMITS = Limits(prompt=8, response=24)
+RECIPE = Recipe(steps=12, batch_size=8, lr=3e-3, weight_decay=0.01, clip=1.0, warmup=0.0, floor=0.1)
+VOCABULARY = Vocabulary(version=1, corpus=CORPUS, size=300)
+
+
+def fine_tuned(width: int, steps: int) -> FineTuned:
+    architecture = Architecture(width=width, layers=1, heads=2, context=32)
+    start = Fresh(version=1, vocabulary=VOCABULARY, architecture=architecture)
+    return FineTuned(version=1, start=start, corpus=CORPUS, limits=LIMITS, recipe=replace(RECIPE, steps=steps))
+
+
+TASK = PromptedDistillation(
+    name="toy/sums", version=1, teacher=fine_tuned(32, 60), student=fine_tuned(16, 10), corpus=CORPUS, limits=LIMITS,
+    recipe=RECIPE, validate_every=4, validation=10, test=8, draws=2,
+)  # fmt: skip
+OFTEN = AdaptiveOffPolicy(phi=0.7, rise=0.1, tolerance=0.0, buffer=16)
+
+
+@pytest.fixture(scope="module")
+def task(cache: Path, one_core: Hardware) -> PromptedDistillation:
+    """The task, with teacher and student trained."""
+    for part in TASK.preparations().values():
+        ensure(part, 0, one_core, Nobody())
+    return TASK
+
+
+@pytest.fixture
+def make_run(one_core: Hardware, tmp_path: Path) -> Callable[[Ledger], AttemptRun]:
+    """A new run of the same cell each time."""
+
+    def make(ledger: Ledger) -> AttemptRun:
+        file = tmp_path / "checkpoint.pt"
+        return AttemptRun(random_stream("cell"), ledger, one_core, tmp_path, checkpoint_file=file, offers=Offers())
+
+    return make
+
+
+def token_data(*rows: tuple[list[int], list[int]], fill: int = 0) -> TokenData:
+    length = [len(prompt) + len(response) for prompt, response in rows]
+    tokens = np.full((len(rows), max(length)), fill)
+    for row, (prompt, response) in enumerate(rows):
+        tokens[row, : length[row]] = prompt + response
+    return TokenData(read_only(tokens), read_only([len(prompt) for prompt, _ in rows]), read_only(length))
+
+
+class Fixed(nn.Module):
+    """The same next-token law everywhere."""
+
+    def __init__(self, *law: float) -> None:
+        super().__init__()
+        self.law = nn.Parameter(torch.tensor(law).log())
+
+    def forward(self, tokens: Tensor) -> Any:
+        return SimpleNamespace(logits=torch.Tensor.expand(self.law, *tokens.shape, -1))
+
+
+# --- data ---
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "sentence"),
+    [
+        ("Open a file. Appending is not allowed.", "Open a file."),
+        ("Use e.g. this one, i.e. the first. Not that.", "Use e.g. this one, i.e. the first."),
+        ("Return version 3.11 of x.y", "Return version 3.11 of x.y"),
+        ("Is it? 'Yes'.", "Is it?"),
+    ],
+)
+def test_first_sentence(paragraph: str, sentence: str) -> None:
+    assert first_sentence(paragraph) == sentence
+
+
+def test_splits_share_no_prompt_and_lose_no_example() -> None:
+    splits = CORPUS.splits()
+    sets = [{example.prompt for example in part} for part in (splits.train, splits.validation, splits.test)]
+    assert sum(len(part) for part in sets) == 100
+    assert len(set.union(*sets)) == 100
+    assert len(splits.train) + len(splits.validation) + len(splits.test) == 115
+    assert [len(part) for part in sets] == pytest.approx([60, 20, 20], abs=9)
+
+
+def test_examples_become_prompt_response_and_end(task: PromptedDistillation) -> None:
+    tokenizer = task.teacher.tokenizer()
+    examples = (Example("1 + 2\n", "It is 3."), Example("1 + 2\n" * 9, "Too long."), Example("3\n", "x " * 30))
+    data, kept = encoded(examples, tokenizer, LIMITS)
+    assert kept == examples[:1]
+    assert tokenizer.decode(data.tokens[0, : data.prompt_length[0]]) == "1 + 2\n"
+    assert tokenizer.decode(data.tokens[0, data.prompt_length[0] :]) == "It is 3." + tokenizer.eos_token
+    assert data.length[0] == data.tokens.shape[1]
+
+
+def test_the_scored_places_are_those_that_predict_a_response_token() -> None:
+    batch = batch_of(token_data(([5, 6], [7, 1]), ([5], [8, 9, 1]), ([4], [1])), CPU)
+    assert batch.scored.tolist() == [[False, True, True], [True, True, True], [True, False, False]]
+    assert batch.real.sum().item() == 10
+    assert batch.targets.tolist() == [7, 1, 8, 9, 1, 1]
+
+
+def test_response_logits_stand_beside_their_targets() -> None:
+    """Logits that say the number of the next token."""
+    batch = batch_of(token_data(([5, 6], [7, 1]), ([5], [8, 9, 1])), CPU)
+    following = torch.cat([batch.tokens[:, 1:], torch.zeros(2, 1, dtype=torch.long)], dim=1)
+    rows = response_logits(nn.functional.one_hot(following, 10), batch)
+    assert rows.argmax(dim=-1).tolist() == batch.targets.tolist()
+
+
+# --- generation ---
+
+
+def left_padded(task: PromptedDistillation) -> tuple[Tensor, Tensor]:
+    rows = task.teacher.tokenizer()(["1 + 2\n", "3\n", "4 + 5 + 6\n"], add_special_tokens=False)["input_ids"]
+    width = max(map(len, rows))
+    tokens = torch.tensor([[1] * (width - len(row)) + row for row in rows])
+    return tokens, torch.tensor([[False] * (width - len(row)) + [True] * len(row) for row in rows])
+
+
+def test_greedy_decoding_is_that_of_transformers(task: PromptedDistillation) -> None:
+    network, (tokens, real) = task.teacher.network(), left_padded(task)
+    drawn = generate(network, tokens, real, greedy, longest=20, end=0, pad=1)
+    settings = GenerationConfig(max_new_tokens=20, do_sample=False, eos_token_id=0, pad_token_id=1)
+    expected = cast(Any, network).generate(inputs=tokens, attention_mask=real.long(), generation_config=settings)
+    assert drawn.tokens.tolist() == expected[:, tokens.shape[1] :].tolist()
+
+
+def test_log_probabilities_of_what_was_drawn_are_those_of_a_whole_pass(task: PromptedDistillation) -> None:
+    problem = task.problem(0)
+    network = task.student.network()
+    drawn = problem.sample(network, problem.train.take(slice(0, 6)), np.random.default_rng(0))
+    batch = batch_of(drawn.sequences, CPU)
+    with torch.no_grad():
+        laws = response_logits(network(batch.tokens).logits, batch).log_softmax(dim=-1)
+    whole = laws.gather(1, batch.targets[:, None])[:, 0]
+    step_by_step = drawn.log_probability[drawn.log_probability != 0]
+    assert step_by_step.tolist() == pytest.approx(whole.tolist(), abs=2e-5)
+    assert problem.ledger.totals() == {"generated_tokens": len(whole)}
+
+
+def test_tokens_are_drawn_with_their_probabilities() -> None:
+    law = torch.tensor([0.5, 0.2, 0.0, 0.3])
+    choose = sampling(np.random.default_rng(0), 20_000, 1)
+    drawn = choose(law.log().expand(20_000, -1), 0)
+    assert (torch.bincount(drawn, minlength=4) / 20_000).tolist() == pytest.approx(law.tolist(), abs=0.012)
+    assert torch.bincount(drawn, minlength=4)[2] == 0
+
+
+def test_what_is_drawn_for_a_prompt_does_not_depend_on_the_prompts_beside_it(task: PromptedDistillation) -> None:
+    prompts, network = task.problem(0).train.take(slice(0, 5)), task.student.network()
+    sample = Sampler(longest=12, end=0, ledger=None)
+    together = sample(network, prompts, np.random.default_rng(0)).sequences
+    alone = sample(network, prompts.take(slice(0, 1)), np.random.default_rng(0)).sequences
+    assert alone.tokens[0].tolist() == together.tokens[0, : alone.length[0]].tolist()
+    for row in range(5):
+        start = prompts.prompt_length[row]
+        assert together.tokens[row, :start].tolist() == prompts.tokens[row, :start].tolist()
+
+
+def test_the_next_token_is_charged_before_it_is_drawn(task: PromptedDistillation) -> None:
+    ledger = Ledger(Limit("generated_tokens", 9))
+    sample = Sampler(longest=12, end=0, ledger=ledger)
+    with pytest.raises(BudgetSpent):
+        sample(task.student.network(), task.problem(0).train.take(slice(0, 4)), np.random.default_rng(0))
+    assert ledger.total("generated_tokens") == 8
+
+
+# --- measures ---
+
+
+def test_cross_entropy_and_divergence_of_known_laws() -> None:
+    data = token_data(([3], [1, 1, 0]), ([3, 3], [2]))
+    one, other = Fixed(0.5, 0.25, 0.125, 0.125), Fixed(0.25, 0.25, 0.25, 0.25)
+    # tokens 1, 1, 0 and 2, with 2, 2, 1 and 3 bits
+    assert cross_entropy(one, pieces(data), CPU) == pytest.approx(2 * math.log(2), rel=1e-6)
+    assert cross_entropy(other, pieces(data, 1), CPU) == pytest.approx(math.log(4), rel=1e-6)
+    # 2 bits minus the entropy of 1.75 bits
+    assert divergence(one, other, pieces(data), CPU) == pytest.approx(0.25 * math.log(2), rel=1e-5)
+
+
+def test_rouge_l_by_hand() -> None:
+    """Common subsequence of 2 words; 2 of 3 and 2 of 4 words: F = 4/7. Stemming, and the better of two references."""
+    assert rouge_l(["the cat sat"], [["the dog sat down"]]) == pytest.approx(100 * 4 / 7)
+    assert rouge_l(["returns files"], [["nothing here", "return file"]]) == pytest.approx(100)
+    assert rouge_l(["", "same words"], [["a b"], ["same words"]]) == pytest.approx(50)
+
+
+# --- the task ---
+
+
+def test_a_seed_draws_the_order_and_the_prompts_but_not_the_split(task: PromptedDistillation) -> None:
+    one, other = task.problem(0), task.problem(1)
+    assert not np.array_equal(one.train.tokens, other.train.tokens)
+    assert not np.array_equal(one.validation.tokens, other.validation.tokens)
+    rows = [sorted(map(tuple, problem.train.tokens.tolist())) for problem in (one, other)]
+    assert rows[0] == rows[1]
+    weights = [dict(problem.student().named_parameters()) for problem in (one, other)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_the_teacher_is_charged_for_real_tokens_and_gives_no_gradient(task: PromptedDistillation) -> None:
+    problem = task.problem(0)
+    batch = batch_of(problem.train.take(slice(0, 3)), CPU)
+    logits = problem.teacher(batch.tokens, batch.real)
+    assert logits.shape == (*batch.tokens.shape, problem.vocabulary_size)
+    assert not logits.requires_grad
+    assert problem.ledger.totals() == {"teacher_tokens": int(problem.train.length[:3].sum())}
+
+
+def score(task: PromptedDistillation, solution: Any, make_run: Callable[[Ledger], AttemptRun]) -> Mapping[str, float]:
+    run = make_run(task.problem(0).ledger)
+    with run.ledger.booking("use"):
+        return task.evaluate(solution, 0, run)
+
+
+def test_the_teacher_scores_better_than_the_start(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    floor, ceiling = (score(task, answer(0), make_run) for answer in (task.trivial, task.best))
+    assert set(floor) == {metric.name for metric in ARENA.boards[0].metrics}
+    assert ceiling["kl_to_teacher"] == ceiling["kl_from_teacher"] == 0
+    assert floor["kl_to_teacher"] > 0.1
+    assert ceiling["validation_cross_entropy"] < floor["validation_cross_entropy"]
+    assert ceiling["rouge_l"] > floor["rouge_l"]
+
+
+def test_answers_that_break_the_rules_are_invalid(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    changed = task.teacher.network()
+    with torch.no_grad():
+        next(changed.parameters()).add_(0.1)
+    small = Architecture(width=2, layers=1, heads=1, context=32).network(50, 0, 1)
+    for wrong, why in (
+        (changed, "parameters, the student only"),
+        (small, "logits of shape"),
+        (nn.Linear(2, 2), "does not answer token ids"),
+        ("a model", "must be a torch module"),
+    ):
+        with pytest.raises(Invalid, match=why):
+            score(task, wrong, make_run)
+
+
+def test_a_student_whose_weights_are_no_numbers_has_diverged(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    student = task.student.network()
+    with torch.no_grad():
+        next(student.parameters()).fill_(math.nan)
+    with pytest.raises(Diverged, match="cross-entropy"):
+        score(task, student, make_run)
+
+
+def test_models_can_be_named(task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]) -> None:
+    """A folder in the hub's format, as a plain string, in place of a part."""
+    teacher, student = LanguageModel.named(task.teacher.place()), LanguageModel.named(task.student.place())
+    named = replace(task, teacher=teacher, student=student)
+    assert named.preparations() == {}
+    assert score(named, named.trivial(0), make_run) == score(task, task.trivial(0), make_run)
+
+
+def test_a_model_that_is_not_there_is_not_applicable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(NotApplicable, match="no folder here"):
+        LanguageModel.named("nobody/nothing").network()
+
+
+def test_unlike_vocabularies_are_not_applicable(task: PromptedDistillation, tmp_path: Path) -> None:
+    Architecture(width=2, layers=1, heads=1, context=32).network(50, 0, 1).save_pretrained(tmp_path)
+    with pytest.raises(NotApplicable, match="tokens of the teacher"):
+        replace(task, student=LanguageModel.named(str(tmp_path))).problem(0)
+
+
+# --- the loop ---
+
+
+def weights(student: nn.Module) -> dict[str, Tensor]:
+    return {name: parameter.detach() for name, parameter in student.named_parameters()}
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    left, right = weights(one), weights(other)
+    return all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.mark.parametrize("regime", [References(), OFTEN])
+def test_a_cell_that_was_cut_off_ends_bit_for_bit_like_one_that_was_not(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun], regime: Regime
+) -> None:
+    objective = SkewReverseKL(skew=0.1)
+
+    def solve(problem: LanguageDistillation) -> tuple[nn.Module, AttemptRun]:
+        run = make_run(problem.ledger)
+        return distil(problem, run, objective, regime), run
+
+    whole_problem = task.problem(0)
+    whole, whole_run = solve(whole_problem)
+    assert whole_run.checkpoint_file is not None
+    whole_run.checkpoint_file.unlink()
+    broken = task.problem(0)
+    calls = 0
+
+    def failing(*question: Any) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 10:  # in the second step after the checkpoint at 8
+            raise KeyboardInterrupt
+        return task_teacher(*question)
+
+    task_teacher = broken.teacher
+    with pytest.raises(KeyboardInterrupt):
+        solve(replace(broken, teacher=cast("Oracle[Tensor]", failing)))
+    problem = task.problem(0)
+    continued, run = solve(problem)
+    assert same(continued, whole)
+    assert problem.ledger.totals() == whole_problem.ledger.totals()
+    after = {name: [point[::2] for point in points if point[0] > 8] for name, points in whole_run.logs.items()}
+    assert {name: [point[::2] for point in points] for name, points in run.logs.items()} | {"loss": 0} == after | {
+        "loss": 0
+    }
+
+
+def test_old_responses_are_used_again_and_cost_nothing(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    problem = task.problem(0)
+    run = make_run(problem.ledger)
+    distil(problem, run, ForwardKL(), OFTEN)
+    fresh, old = (run.logs[name][-1][2] for name in ("fresh_steps", "buffer_steps"))
+    assert fresh >= 2
+    assert old >= 1
+    assert fresh + old < RECIPE.steps
+    assert problem.ledger.total("generated_tokens") <= fresh * RECIPE.batch_size * LIMITS.response
+    assert run.logs["schedule_acted"][-1][2] == 1
+    assert problem.ledger.total("trained_tokens") == problem.ledger.total("teacher_tokens")
+
+
+def test_a_schedule_that_never_acted_says_so_and_is_the_data_set_regime(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    never = AdaptiveOffPolicy(phi=0.0, rise=0.1, tolerance=9.0, buffer=16)
+    students = []
+    for regime in (never, References()):
+        problem = task.problem(0)
+        run = make_run(problem.ledger)
+        students.append(distil(problem, run, ForwardKL(), regime))
+        assert run.checkpoint_file is not None
+        run.checkpoint_file.unlink()
+        assert run.logs.get("schedule_acted", [[0, 0, 0]])[-1][2] == 0
+        assert "generated_tokens" not in problem.ledger.totals()
+    assert same(*students)
+
+
+def test_every_training_prompt_is_seen_once_a_pass(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    seen: list[tuple[int, ...]] = []
+    problem = task.problem(0)
+    teacher = problem.teacher
+
+    def watched(tokens: Tensor, real: Tensor) -> Tensor:
+        seen.extend(tuple(row[mask].tolist()) for row, mask in zip(tokens, real, strict=True))
+        return teacher(tokens, real)
+
+    distil(
+        replace(problem, teacher=cast("Oracle[Tensor]", watched)), make_run(problem.ledger), ForwardKL(), References()
+    )
+    rows = [
+        tuple(row[:length].tolist()) for row, length in zip(problem.train.tokens, problem.train.length, strict=True)
+    ]
+    count = len(rows)
+    assert len(seen) == RECIPE.steps * RECIPE.batch_size > count
+    assert seen[:count] == rows
+    assert len(set(seen[count:])) == len(seen) - count
+
+
+def test_at_a_limit_the_last_validated_student_is_the_answer(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    problem = task.problem(0)
+    ledger = Ledger(Limit("trained_tokens", 1500))
+    run = make_run(ledger)
+    with pytest.raises(BudgetSpent):
+        distil(replace(problem, ledger=ledger), run, ForwardKL(), References())
+    assert run.offers is not None
+    assert run.offers.last is not None
+    assert 0 < run.offers.last.cost["trained_tokens"] <= 1500
+    assert not same(run.offers.last.solution, problem.student())
+
+
+def test_a_cell_runs_through_the_real_attempt(task: PromptedDistillation, execute: Callable[..., Record]) -> None:
+    record = execute(SFT(), task, ARENA.boards[0])
+    assert record.status is Status.OK, record.reason + record.traceback
+    assert [point["metrics"].keys() for point in record.curve] == [{"validation_cross_entropy"}] * 4
+    assert record.cost["use"] == {}
+    size = sum(parameter.numel() for parameter in task.student.network().parameters())
+    assert record.metrics["compute"] == pytest.approx(6 * size * record.cost["solve"]["trained_tokens"] / 1e9)
+
+
+def test_an_answer_is_not_changed_by_scoring(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    student = task.student.network()
+    before = copy.deepcopy(student)
+    assert score(task, student, make_run) == score(task, student, make_run)
+    assert same(student, before)
+
+
+def test_a_task_without_draws_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        replace(TASK, draws=0)
