@@ -38,10 +38,12 @@ class Plan:
 
     Args:
         pairs: each with its seeds.
-        dropped: why choices were left out, with the choices.
+        misfits: sentences about pairs whose types do not fit.
+        dropped: other reasons why choices were left out, with the choices.
     """
 
     pairs: list[tuple[Pair, list[int]]] = field(default_factory=list)
+    misfits: list[str] = field(default_factory=list)
     dropped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def cells(self) -> int:
@@ -50,6 +52,10 @@ class Plan:
 
     def reasons(self) -> Iterator[str]:
         """One line for each reason why something was left out."""
+        if len(self.misfits) == 1:
+            yield f"left out: {self.misfits[0]}"
+        elif self.misfits:
+            yield f"left out {len(self.misfits)} pairs whose types do not fit, such as: {self.misfits[0]}"
         for reason, labels in self.dropped.items():
             shown = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
             yield f"left out {len(labels)}: {reason} ({shown})"
@@ -151,35 +157,35 @@ def plan(values: Mapping[str, list[str]], compose: Compose, default_seed: int) -
     seeds = [seed_of(_number(text)) for text in values.get("seed", [str(default_seed)])]
     keys = [key for key in values if key != "seed"]
     result = Plan()
-    verdicts: dict[tuple[str, str], str | None] = {}
+    fits: dict[tuple[str, str], bool] = {}
     for combination in itertools.product(*(values[key] for key in keys)):
         chosen = dict(zip(keys, combination, strict=True))
-        names = (chosen.get("method", ""), chosen.get("task", ""))
-        label = " on ".join(names)
-        if all(names):
-            if names not in verdicts:
-                verdicts[names] = _verdict(*names)
-            reason = verdicts[names]
-            if reason:
-                result.dropped[reason].append(label)
-                continue
+        names = (chosen["method"], chosen["task"])
+        if names not in fits:
+            fits[names] = _fits(names, result)
+        if not fits[names]:
+            continue
         config = compose(
             [text if "=" not in text and text.startswith("~") else f"{key}={text}" for key, text in chosen.items()]
         )
         try:
             result.pairs.append((resolve(choice_of(config, config.hydra)), seeds))
         except NotApplicable as error:
-            result.dropped[one_line(error)].append(label)
+            result.dropped[one_line(error)].append(" on ".join(names))
     if not result.pairs:
         raise CommandError("; ".join(["nothing to run", *result.reasons()]))
     return result
 
 
-def _verdict(method: str, task: str) -> str | None:
+def _fits(names: tuple[str, str], result: Plan) -> bool:
+    """Whether a method can attempt a task; if not, the plan is told why."""
     try:
-        return mismatch(method, task)
+        sentence = mismatch(*names)
     except NotApplicable as error:
-        return one_line(error)
+        result.dropped[one_line(error)].append(" on ".join(names))
+        return False
+    result.misfits += [sentence] if sentence else []
+    return sentence is None
 
 
 def _number(text: str) -> Any:

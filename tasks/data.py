@@ -5,8 +5,8 @@ file is looked for under `BAKEOFF_DATA` (as `<set>/<file>`), then in the cache, 
 Its sha256 is checked wherever it was found. `BAKEOFF_OFFLINE=1` forbids downloads. None of the data is part of this
 project.
 
-A file `x.gz` of the manifest may have been compressed after it left its origin. It is then also accepted, and is
-downloaded, as the original `x`; the readers give the same text for both.
+A file `x.gz` may have been compressed after it left its origin. It is then also accepted, and is downloaded, as the
+original `x`; the readers give the same text for both.
 """
 
 from __future__ import annotations
@@ -118,13 +118,16 @@ def present(data_set: str) -> bool:
 
 
 def check(data_set: str, file: str) -> None:
-    """Say cheaply whether a file is here or could be downloaded; nothing is read or downloaded.
+    """Say whether a file is here and whole, or could be downloaded; nothing is downloaded.
 
     Raises:
         DataMissing: it is not here, and downloads are switched off or would not bring it.
+        DataCorrupt: it is here, but its content is not what the manifest says.
     """
     entry = data_file(data_set, file)
-    if entry.found() is None and (entry.url is None or _offline()):
+    if entry.found() is not None:
+        fetch(data_set, file)
+    elif entry.url is None or offline():
         raise _missing(entry, _why_not(entry))
 
 
@@ -150,8 +153,7 @@ def fetch(data_set: str, file: str) -> Path:
 def text(data_set: str, file: str, encoding: str = "utf-8") -> str:
     """The whole text of a file, uncompressed."""
     path = fetch(data_set, file)
-    raw = path.read_bytes()
-    return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode(encoding)
+    return (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode(encoding)
 
 
 def lines(data_set: str, file: str, encoding: str = "utf-8") -> list[str]:
@@ -169,12 +171,13 @@ def _roots() -> list[Path]:
     return ([Path(given)] if given else []) + [cache_root() / "data"]
 
 
-def _offline() -> bool:
+def offline() -> bool:
+    """Whether `BAKEOFF_OFFLINE` forbids downloads."""
     return os.environ.get("BAKEOFF_OFFLINE", "") not in ("", "0")
 
 
 def _download(entry: DataFile) -> Path:
-    if entry.url is None or _offline():
+    if entry.url is None or offline():
         raise _missing(entry, _why_not(entry))
     import pooch  # brings a web client with it, which only a download needs
 
@@ -184,8 +187,7 @@ def _download(entry: DataFile) -> Path:
     try:
         return Path(pooch.retrieve(entry.url, f"sha256:{known}", name, folder, downloader=downloader))
     except (OSError, ValueError) as error:  # no network, no such page, or another content than the manifest says
-        cause = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise _missing(entry, cause[:200]) from error
+        raise _missing(entry, f"{type(error).__name__}: {error}".splitlines()[0][:200]) from error
 
 
 def _why_not(entry: DataFile) -> str:

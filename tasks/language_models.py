@@ -14,6 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from tasks.base import NotApplicable
+from tasks.data import offline
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -86,7 +87,7 @@ def load_tokenizer(place: str) -> PreTrainedTokenizerBase:
     """The tokenizer at a path or hub name. Shared: do not change it."""
     from transformers import AutoTokenizer
 
-    return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(place))
+    return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(place, local_files_only=offline()))
 
 
 def load_network(place: str | Path) -> PreTrainedModel:
@@ -94,7 +95,7 @@ def load_network(place: str | Path) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     _hide_progress()
-    return cast("PreTrainedModel", AutoModelForCausalLM.from_pretrained(str(place)).eval())
+    return cast("PreTrainedModel", AutoModelForCausalLM.from_pretrained(str(place), local_files_only=offline()).eval())
 
 
 @functools.cache

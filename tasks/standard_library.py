@@ -39,12 +39,8 @@ def functions() -> tuple[Function, ...]:
     Raises:
         NotApplicable: this interpreter carries no source of its library.
     """
-    root = Path(sysconfig.get_paths()["stdlib"])
     found: dict[str, Function] = {}
-    for path in sorted(root.rglob("*.py")):
-        parts = path.relative_to(root).parts
-        if _LEFT_OUT & set(parts) or parts[0].startswith(("_sysconfigdata", "__pycache__", "config-")):
-            continue
+    for path, parts in _sources():
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"))
         except (SyntaxError, UnicodeDecodeError):  # templates and samples in other encodings
@@ -61,11 +57,21 @@ def functions() -> tuple[Function, ...]:
     return tuple(found.values())
 
 
+def _sources() -> list[tuple[Path, tuple[str, ...]]]:
+    """The files that are read, each with the parts of its path below the library's folder."""
+    root = Path(sysconfig.get_paths()["stdlib"])
+    files = [(path, path.relative_to(root).parts) for path in sorted(root.rglob("*.py"))]
+    left_out = ("_sysconfigdata", "__pycache__", "config-")
+    return [(path, parts) for path, parts in files if not (_LEFT_OUT & set(parts) or parts[0].startswith(left_out))]
+
+
 @functools.cache
 def digest() -> str:
-    """Hash of the corpus. Interpreters differ in it, so it belongs into the key of whatever is built from it."""
-    text = "\n".join(f"{entry.module}\t{entry.signature}\t{entry.summary}" for entry in functions())
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """Hash of the files. Interpreters differ in them, so it belongs into the key of whatever is built from them."""
+    digest = hashlib.sha256()
+    for path, parts in _sources():
+        digest.update(f"{'/'.join(parts)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def surroundings() -> dict[str, str]:

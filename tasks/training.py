@@ -106,8 +106,9 @@ def fit(
     for step in range(start, recipe.steps):
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate(step)
+        batch = draw(step)
         with fabric.autocast():
-            loss = objective(draw(step))
+            loss = objective(batch)
         if not torch.isfinite(loss):
             raise Diverged(f"the loss is {loss.item()} at step {step}")
         optimizer.zero_grad()

@@ -120,7 +120,7 @@ class Distillation:
             self._run.log("phi", self._schedule.phi, done)
             self._run.log("fresh_steps", self._steps[Draw.FRESH], done)
             self._run.log("buffer_steps", self._steps[Draw.BUFFER], done)
-        self._run.offer(copy.deepcopy(self.student))
+        self._run.offer(copy.deepcopy(self.student).to("cpu"))  # where there is room for a dozen large ones
         self.student.train()
 
 

@@ -100,13 +100,12 @@ class FineTuned(LanguageModel, Preparation):
         """Train; write the network and the tokenizer in the hub's format."""
         network, tokenizer = self.start.network(), self.start.tokenizer()
         data, _ = encoded(self.corpus.splits().train, tokenizer, self.limits)
-        needed = self.recipe.steps * self.recipe.batch_size
-        passes = range(-(-needed // len(data)))
-        order = np.concatenate([run.rng.permutation(len(data)) for _ in passes]) if passes else np.empty(0, np.int64)
+        size, needed = self.recipe.batch_size, self.recipe.steps * self.recipe.batch_size
+        passes = [run.rng.permutation(len(data)) for _ in range(-(-needed // len(data)))]
+        order = np.concatenate([np.empty(0, np.int64), *passes])
 
         def draw(step: int) -> TokenBatch:
-            rows = order[step * self.recipe.batch_size : (step + 1) * self.recipe.batch_size]
-            return batch_of(data.take(rows), network.device)
+            return batch_of(data.take(order[step * size : (step + 1) * size]), network.device)
 
         def objective(batch: TokenBatch) -> Tensor:
             return cross_entropy(response_logits(network(batch.tokens).logits, batch), batch.targets)

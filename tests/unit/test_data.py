@@ -129,7 +129,7 @@ def test_a_download_is_checked_and_kept(folder: Path, monkeypatch: pytest.Monkey
     assert len(data.lines("toy", "packed.jsonl.gz")) == 2
 
 
-def test_check_neither_reads_nor_downloads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_looks_at_what_is_here_and_downloads_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not data.present("toy")
     with pytest.raises(DataMissing):
         data.check("toy", "plain.jsonl")
@@ -138,9 +138,10 @@ def test_check_neither_reads_nor_downloads(folder: Path, monkeypatch: pytest.Mon
     with pytest.raises(DataMissing):
         data.check("toy", "made.tar")
     for name in FILES:
-        (folder / name).write_bytes(b"not read")
+        (folder / name).write_bytes(b"something else")
     assert data.present("toy")
-    data.check("toy", "made.tar")
+    with pytest.raises(DataCorrupt, match="made.tar is corrupt"):
+        data.check("toy", "made.tar")
 
 
 def test_a_file_that_the_manifest_lacks_is_a_mistake(folder: Path) -> None:
