@@ -37,8 +37,8 @@ class DistiLLM(Method):
         4. From the released code: mixtures are formed from logarithms, and SKL keeps the entropy of the teacher. The
            gradient is the same wherever the code's does not underflow.
         5. From the released code: no second loss on pre-training text, which no rival gets either.
-        6. From the released code: batch size, optimizer, learning rate, number of steps and how often the schedule validates
-           are the task's.
+        6. From the released code: batch size, optimizer, learning rate, number of steps, and the steps between two
+           validations are the task's.
 
     Args:
         loss: the divergence.

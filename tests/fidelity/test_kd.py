@@ -15,8 +15,8 @@ from tasks.distillation.measures import TokenBatch
 
 NO_BATCH = TokenBatch(torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, dtype=torch.bool), torch.ones(1, 0).bool())
 
-# jongwooko/distillm at d47e77f, distillm/losses.py: forward_kl called on the input below, with labels of -100 at the two
-# places that are not scored; value, and gradient of the logits at [1, 0].
+# jongwooko/distillm at d47e77f, distillm/losses.py: forward_kl called on the input below, with labels of -100 at the
+# two places that are not scored; value, and gradient of the logits at [1, 0].
 VALUE, GRADIENT = 3.373903751373291, [-0.0263323, -0.0657039, 0.0143354, -0.0002735, 0.0779744]
 
 
