@@ -99,7 +99,7 @@ class Record:
 
     def to_json(self) -> str:
         """The record as JSON text. Numbers that are not finite are refused, since JSON has none."""
-        return json.dumps(asdict(self), allow_nan=False, indent=1, sort_keys=True)
+        return json.dumps(asdict(self), allow_nan=False, indent=1)
 
 
 def from_json(text: str, source: str) -> Record:

@@ -206,7 +206,9 @@ class Attempt:
             ended=_now(),
             metrics=self.metrics,
             metric_info={m.name: {"unit": m.unit, "direction": m.direction.value} for m in self.board.metrics},
-            cost={account: self.ledger.totals(account) for account in {SOLVE, USE, *self.ledger.accounts()}},
+            cost={
+                account: self.ledger.totals(account) for account in dict.fromkeys((SOLVE, USE, *self.ledger.accounts()))
+            },
             limits=self.ledger.limits(),
             seconds=self.seconds,
             peak_memory_mib=self.peak,

@@ -37,6 +37,8 @@ Exit code: 0 all well, 1 some cell failed, 2 the command cannot be understood.""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    # torch's threads wait by spinning; on cores that others use too, long spins make them ten times slower
+    os.environ.setdefault("GOMP_SPINCOUNT", "500")
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
         print(HELP)

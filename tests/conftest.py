@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("GOMP_SPINCOUNT", "500")  # as the command does; must come before torch is loaded
+
 import pytest
 from hypothesis import settings
 

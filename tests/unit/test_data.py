@@ -140,7 +140,7 @@ def test_check_looks_at_what_is_here_and_downloads_nothing(folder: Path, monkeyp
     for name in FILES:
         (folder / name).write_bytes(b"something else")
     assert data.present("toy")
-    with pytest.raises(DataCorrupt, match="made.tar is corrupt"):
+    with pytest.raises(DataCorrupt, match=r"made\.tar is corrupt"):
         data.check("toy", "made.tar")
 
 
