@@ -17,7 +17,7 @@ from results.leaderboard import Leaderboard, Row
 from results.stats import Interval
 
 FORMATS = ("terminal", "md", "csv", "json")
-WIDTH = 160  # columns of text where there is no terminal to ask
+WIDTH = 240  # columns of text where there is no terminal to ask: room for all
 _ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 
 

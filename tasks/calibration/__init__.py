@@ -71,12 +71,12 @@ def _metrics() -> tuple[Metric, ...]:
     higher, lower = Direction.HIGHER, Direction.LOWER
     rows: tuple[Any, ...] = (
         ("accuracy", "share", higher, "right answers, mean over the prompts"),
-        ("macro_f1", "share", higher, "F1 averaged over classes, then over the prompts"),
         ("ece", "share", lower, "expected calibration error: 10 equal-width bins on the top probability"),
         ("nll", "nats", lower, "negative log-likelihood of the true label, probabilities not below 1e-12"),
-        ("brier", "", lower, "squared distance to the true label's one-hot vector"),
         ("accuracy_spread", "share", lower, "standard deviation of accuracy over the prompts"),
         ("accuracy_worst", "share", higher, "accuracy under the worst prompt"),
+        ("macro_f1", "share", higher, "F1 averaged over classes, then over the prompts"),
+        ("brier", "", lower, "squared distance to the true label's one-hot vector"),
     )
     return tuple(Metric(*row) for row in rows)
 
