@@ -17,6 +17,7 @@ from runners.cards import MethodCard, TaskCard, at_scale, method_card, task_card
 from runners.errors import CommandError, one_line
 from runners.hardware import Hardware
 from runners.match import posed_type, refusal
+from runners.provenance import code_fingerprint
 from tasks.base import Arena, Board, Task
 from tasks.metering import fingerprint
 from tasks.preparation import identity
@@ -132,6 +133,8 @@ def resolve(choice: Choice) -> Pair:
     pair = Pair(choice, method, task, left, right, posed, declared, declared.resolved())
     board_of(pair)
     pair.cell(0)  # what a preparation is built from may turn out to be missing
+    for plugin in (method, task):
+        code_fingerprint(plugin)  # remembered: of the code as it was loaded, should a file change during a sweep
     return pair
 
 
