@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 ACCELERATORS = ("auto", "cpu", "cuda")
+MOST_THREADS = 4  # where the profile names no number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,8 @@ class Hardware:
         accelerator: cpu, cuda, or auto (cuda where there is one).
         devices: number of devices.
         precision: as Lightning Fabric names it, such as 32-true or bf16-mixed.
-        threads: threads of one attempt; None means every core that this process may use.
+        threads: threads of one attempt; None means one for each core that this process may use, but not more than
+            `MOST_THREADS`, since small networks get slower with many.
         deterministic: ask torch for algorithms that give the same bits twice.
     """
 
@@ -55,9 +57,9 @@ class Hardware:
         Raises:
             NotApplicable: the machine has not what the profile asks for.
         """
-        cores = len(os.sched_getaffinity(0))
-        if self.threads is not None and self.threads > cores:
-            raise NotApplicable(f"the profile wants {self.threads} threads, but {cores} cores are available")
+        available = cores()
+        if self.threads is not None and self.threads > available:
+            raise NotApplicable(f"the profile wants {self.threads} threads, but {available} cores are available")
         accelerator = self.accelerator
         if accelerator != "cpu":
             found = _cuda_devices()
@@ -65,7 +67,7 @@ class Hardware:
                 accelerator = "cuda" if found else "cpu"
             elif found < self.devices:
                 raise NotApplicable(f"the profile wants {self.devices} cuda device(s), this machine has {found}")
-        return replace(self, accelerator=accelerator, threads=self.threads or cores)
+        return replace(self, accelerator=accelerator, threads=self.threads or min(available, MOST_THREADS))
 
     def identity(self) -> dict[str, Any]:
         """The part of the profile that can move a number."""
@@ -99,6 +101,13 @@ class Hardware:
                 torch.use_deterministic_algorithms(self.deterministic, warn_only=True)
                 warm_up()
             yield
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _cuda_devices() -> int:

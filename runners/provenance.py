@@ -6,7 +6,6 @@ import ast
 import functools
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.build import PLUGIN_PACKAGES
+from runners.hardware import cores
 from tasks.metering import fingerprint
 
 _PACKAGES = (
@@ -41,7 +41,7 @@ def environment() -> dict[str, Any]:
         "packages": {name: version for name in _PACKAGES if (version := _version(name))},
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
     }
 
 

@@ -52,6 +52,9 @@ def test_threads_are_counted_on_the_machine_unless_given(monkeypatch: pytest.Mon
     assert profile(threads=2).resolved().threads == 2
     with pytest.raises(NotApplicable, match="wants 4 threads, but 3 cores are available"):
         profile(threads=4).resolved()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    assert profile(threads=None).resolved().threads == 4, "small networks get slower with many"
+    assert profile(threads=32).resolved().threads == 32
 
 
 @pytest.mark.parametrize(("found", "decided"), [(0, "cpu"), (2, "cuda")])
