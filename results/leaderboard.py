@@ -71,11 +71,6 @@ class Leaderboard:
     metric_info: dict[str, dict[str, str]]
     rows: tuple[Row, ...] = field(default_factory=tuple)
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Direction of the rank metric."""
-        return self.metric_info[self.rank_metric]["direction"] == "higher"
-
 
 def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
     """All boards that the records give, in a stable order."""

@@ -8,7 +8,7 @@ import tempfile
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +184,7 @@ class Attempt:
             id=f"{cell[:10]}-{uuid.uuid4().hex[:8]}",
             cell=cell,
             identity=pair.identity(self.seed),
-            settings=dict(self.settings) | {"threads": pair.hardware.threads},
+            settings=dict(self.settings) | {"threads": pair.hardware.threads, "profile": asdict(pair.declared)},
             arena=pair.arena,
             task=pair.choice.task,
             method=pair.choice.method,

@@ -17,6 +17,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from results.store import StoreError
 from runners import catalog
 from runners.errors import CommandError, one_line, suggestion
 from runners.pair import resolve
@@ -51,7 +52,7 @@ def run(words: Sequence[str]) -> int:
         raise CommandError(f"{error.override}: not a value that Hydra's override grammar allows") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise CommandError(_sentence(error)) from error
-    except (NotApplicable, DataCorrupt) as error:
+    except (NotApplicable, DataCorrupt, StoreError) as error:
         raise CommandError(one_line(error)) from error
     except SystemExit as leaving:
         return int(leaving.code or 0)
@@ -65,7 +66,7 @@ def _job(trouble: list[Exception]) -> Callable[[DictConfig], None]:
         try:
             pair = resolve(choice_of(config, cast(DictConfig, HydraConfig.get())))
             ended = run_plan(Plan([(pair, [seed_of(config.seed)])]), config)
-        except (CommandError, NotApplicable, DataCorrupt, OmegaConfBaseException) as error:
+        except (CommandError, NotApplicable, DataCorrupt, StoreError, OmegaConfBaseException) as error:
             trouble.append(error)
         else:
             if any(status in BAD for status in ended):
@@ -116,11 +117,8 @@ def _sentence(error: BaseException) -> str:
     kept = [
         line for line in lines if not line.startswith(("To append", "See ", "full_key", "object_type", "Set the env"))
     ]
-    cause = error.__cause__
-    if cause is not None and str(cause) and "Key '" in str(cause):
-        kept.append(str(cause).splitlines()[0])
     text = " ".join(kept) or type(error).__name__
     if text.startswith("Ambiguous value for argument"):
         return text.partition(" 1. ")[0] + ": several values need a sweep (bakeoff run -m ..)"
-    unknown = re.match(r"Could not override '([^']+)'\. Key '[^']+' is not in struct", text)
+    unknown = re.match(r"Could not override '([^']+)'", text)
     return f"{unknown[1]}: there is no such key" if unknown else text

@@ -93,7 +93,7 @@ def take_in(store: Store, outputs: Path) -> list[str]:
         place = Path(note.read_text(encoding="utf-8").strip())
         try:
             store.add([from_json(place.read_text(encoding="utf-8"), str(place))])
-        except (OSError, RecordError) as error:
+        except (OSError, RecordError, StoreError) as error:
             sentences.append(f"attempt {note.name} still waits: {one_line(error)}")
         else:
             note.unlink()

@@ -165,9 +165,7 @@ def plan(values: Mapping[str, list[str]], compose: Compose, default_seed: int) -
             fits[names] = _fits(names, result)
         if not fits[names]:
             continue
-        config = compose(
-            [text if "=" not in text and text.startswith("~") else f"{key}={text}" for key, text in chosen.items()]
-        )
+        config = compose([f"{key}={text}" for key, text in chosen.items()])
         try:
             result.pairs.append((resolve(choice_of(config, config.hydra)), seeds))
         except NotApplicable as error:
@@ -198,8 +196,12 @@ def _number(text: str) -> Any:
 def run_plan(work: Plan, config: DictConfig) -> list[Status]:
     """Run what a plan holds and the store has not, with bars and one line for each cell; how the cells ended."""
     outputs = Path(config.outputs)
-    store = open_store(config.store, outputs)
+    try:
+        outputs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"outputs: {one_line(error)}") from error
     tracker.check(config.tracker)
+    store = open_store(config.store, outputs)
     settings = {"outputs": str(outputs), "launcher": "serial", "tracker": config.tracker}
     with Display() as display:
         session = Session(store, outputs, display, force=bool(config.force), settings=settings)

@@ -299,6 +299,34 @@ def test_a_record_that_cannot_reach_the_store_waits_for_the_next_command(bakeoff
     assert list(Path("outputs/waiting").iterdir()) == []
 
 
+def test_a_store_that_breaks_after_it_was_opened_is_named_and_what_waits_goes_on_waiting(bakeoff: Bakeoff) -> None:
+    from results import store as module
+
+    def away(self: Store, *_: object) -> int:
+        raise module.StoreError("store is away")
+
+    words = ("run", "method=urns/mean", "task=urns/draws")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "add", away)
+        bakeoff(*words)
+        again = bakeoff(*words, "seed=1")
+        assert "still waits: store is away" in again.err
+        patch.setattr(Store, "done", away)
+        for sweep in ([], ["-m"]):
+            said = bakeoff(*words, *sweep, "seed=2")
+            assert (said.code, said.err.splitlines()[-1]) == (2, "bakeoff: store is away")
+    assert len(list(Path("outputs/waiting").iterdir())) == 2
+
+
+def test_an_outputs_folder_that_cannot_be_is_named_before_anything_runs(bakeoff: Bakeoff) -> None:
+    Path("taken").write_text("a file")
+    said = bakeoff("run", "method=urns/mean", "task=urns/draws", "outputs=taken", "store=elsewhere.sqlite")
+    assert said.code == 2
+    assert said.err.startswith("bakeoff: outputs: ")
+    assert "taken" in said.err
+    assert not Path("elsewhere.sqlite").exists()
+
+
 def test_a_waiting_record_that_is_cut_off_is_reported_and_kept(bakeoff: Bakeoff) -> None:
     Path("outputs/waiting").mkdir(parents=True)
     Path("outputs/cut.json").write_text('{"schema": 1, "id": ')

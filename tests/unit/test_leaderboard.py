@@ -82,7 +82,6 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
     info = {"height": {"unit": "m", "direction": "lower"}}
     made = board(record("toys/a", 0, 1.0, metric_info=info), record("toys/b", 0, 2.0, metric_info=info))
     assert [row.method for row in made.rows] == ["toys/a", "toys/b"]
-    assert not made.higher_is_better
     assert made.rows[1].to_best is not None
     assert made.rows[1].to_best[0].value == 1.0
 
