@@ -112,11 +112,6 @@ def data_file(data_set: str, file: str) -> DataFile:
     return known.files[file]
 
 
-def present(data_set: str) -> bool:
-    """Whether all files of a set lie on this machine; neither reads nor downloads them."""
-    return all(file.found() is not None for file in manifest()[data_set].files.values())
-
-
 def check(data_set: str, file: str) -> None:
     """Say whether a file is here and whole, or could be downloaded; nothing is downloaded.
 

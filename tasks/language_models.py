@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from tasks.base import NotApplicable
 from tasks.data import offline
+from tasks.preparation import Preparation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -132,6 +133,19 @@ class LanguageModel(ABC):
             NotApplicable: as for the network.
         """
         return _opened(self.place(), load_tokenizer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredModel(LanguageModel, Preparation):
+    """A model that is built here, once for all seeds, and kept with its tokenizer in the hub's format."""
+
+    def load(self, folder: Path) -> str:
+        """The folder, from which `transformers` loads."""
+        return str(folder)
+
+    def place(self) -> str:
+        """The folder of the model."""
+        return str(self.artefact(0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tasks import data, standard_library
@@ -174,15 +173,17 @@ class ManifestTexts(LabelledTexts):
 
     def _examples(self, file: str) -> list[Example]:
         labels = {key: label for label, key in enumerate(self.keys)}
-        rows = (self._row(line) for line in data.lines(self.data_set, file, self.encoding))
-        return list(_unique(Example(self.cut(text), labels[key]) for key, text in rows))
+        return list(_unique(Example(self.cut(text), labels[key]) for key, text in self._rows(file)))
 
-    def _row(self, line: str) -> tuple[str, str]:
+    def _rows(self, file: str) -> Iterator[tuple[str, str]]:
+        """Label and text of each line."""
         if self.json:
-            content = json.loads(line)
-            return str(content["label"]), str(content["text"])
-        key, _, text = line.partition(" ")
-        return key.partition(":")[0], text
+            for content in data.json_lines(self.data_set, file):
+                yield str(content["label"]), str(content["text"])
+        else:
+            for line in data.lines(self.data_set, file, self.encoding):
+                key, _, text = line.partition(" ")
+                yield key.partition(":")[0], text
 
 
 def _unique(examples: Iterable[Example]) -> Iterable[Example]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +14,7 @@ from tasks.base import Run
 from tasks.calibration.asking import label_tokens
 from tasks.calibration.corpora import Example, LabelledTexts
 from tasks.calibration.prompts import Template
-from tasks.language_models import Architecture, LanguageModel, train_tokenizer
-from tasks.preparation import Preparation
+from tasks.language_models import Architecture, StoredModel, train_tokenizer
 from tasks.training import Recipe, fit
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ IGNORED = -100  # a target that torch's cross-entropy leaves out
 
 
 @dataclass(frozen=True, kw_only=True)
-class FewShotTrained(LanguageModel, Preparation):
+class FewShotTrained(StoredModel):
     """A small GPT-2 that is trained on few-shot prompts and on nothing else.
 
     A training prompt draws a template, shares of the classes from a symmetric Dirichlet distribution, and for every
@@ -97,14 +95,6 @@ class FewShotTrained(LanguageModel, Preparation):
         fit(run, network, self.recipe, draw, objective)
         network.save_pretrained(run.folder)
         tokenizer.save_pretrained(run.folder)
-
-    def load(self, folder: Path) -> str:
-        """The folder, from which `transformers` loads."""
-        return str(folder)
-
-    def place(self) -> str:
-        """The folder of the trained model."""
-        return str(self.artefact(0))
 
 
 class Prompts:

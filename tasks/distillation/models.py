@@ -14,7 +14,7 @@ from tasks.base import Run
 from tasks.distillation.corpora import PromptedTexts
 from tasks.distillation.encoding import Limits, encoded
 from tasks.distillation.measures import TokenBatch, batch_of, response_logits
-from tasks.language_models import Architecture, LanguageModel, load_tokenizer, train_tokenizer
+from tasks.language_models import Architecture, LanguageModel, StoredModel, load_tokenizer, train_tokenizer
 from tasks.preparation import Preparation
 from tasks.training import Recipe, fit
 
@@ -49,7 +49,7 @@ class Vocabulary(Preparation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fresh(LanguageModel, Preparation):
+class Fresh(StoredModel):
     """A network of the GPT-2 architecture with fresh weights.
 
     Args:
@@ -67,17 +67,9 @@ class Fresh(LanguageModel, Preparation):
         self.architecture.network(len(tokenizer), end, pad).save_pretrained(run.folder)
         tokenizer.save_pretrained(run.folder)
 
-    def load(self, folder: Path) -> str:
-        """The folder, from which `transformers` loads."""
-        return str(folder)
-
-    def place(self) -> str:
-        """The folder of the network."""
-        return str(self.artefact(0))
-
 
 @dataclass(frozen=True, kw_only=True)
-class FineTuned(LanguageModel, Preparation):
+class FineTuned(StoredModel):
     """A network fine-tuned on the references of the training prompts.
 
     Args:
@@ -113,11 +105,3 @@ class FineTuned(LanguageModel, Preparation):
         fit(run, network, self.recipe, draw, objective)
         network.save_pretrained(run.folder)
         tokenizer.save_pretrained(run.folder)
-
-    def load(self, folder: Path) -> str:
-        """The folder, from which `transformers` loads."""
-        return str(folder)
-
-    def place(self) -> str:
-        """The folder of the trained network."""
-        return str(self.artefact(0))

@@ -85,11 +85,6 @@ def generate(
     return Generation(torch.stack(drawn, dim=1), length, torch.stack(likelihoods, dim=1))
 
 
-def greedy(logits: Tensor, place: int) -> Tensor:
-    """The likeliest token of each sequence: (B, V) -> (B,)."""
-    return logits.argmax(dim=-1)
-
-
 def sampling(rng: np.random.Generator, count: int, longest: int) -> Choice:
     """Draws from the model at temperature 1, by inverting the cumulative probabilities.
 

@@ -31,7 +31,7 @@ from tasks.distillation.encoding import Limits, encoded
 from tasks.distillation.measures import batch_of, cross_entropy, divergence, pieces, response_logits, rouge_l
 from tasks.distillation.models import FineTuned, Fresh, Vocabulary
 from tasks.distillation.prompted import PromptedDistillation
-from tasks.distillation.sampling import Sampler, generate, greedy, sampling
+from tasks.distillation.sampling import Sampler, generate, sampling
 from tasks.language_models import Architecture, LanguageModel
 from tasks.metering import BudgetSpent, Ledger, Limit, Oracle, random_stream
 from tasks.training import Recipe
@@ -172,7 +172,7 @@ def left_padded(task: PromptedDistillation) -> tuple[Tensor, Tensor]:
 
 def test_greedy_decoding_is_that_of_transformers(task: PromptedDistillation) -> None:
     network, (tokens, real) = task.teacher.network(), left_padded(task)
-    drawn = generate(network, tokens, real, greedy, longest=20, end=0, pad=1)
+    drawn = generate(network, tokens, real, lambda logits, _: logits.argmax(dim=-1), longest=20, end=0, pad=1)
     settings = GenerationConfig(max_new_tokens=20, do_sample=False, eos_token_id=0, pad_token_id=1)
     expected = cast(Any, network).generate(inputs=tokens, attention_mask=real.long(), generation_config=settings)
     assert drawn.tokens.tolist() == expected[:, tokens.shape[1] :].tolist()
