@@ -37,6 +37,7 @@ class Row:
         endings: how many cells ended otherwise, by status.
         reasons: why, one sentence each.
         attempts: the attempts behind the numbers.
+        alone: none of them ran beside other cells on the same machine, so that their clocks can be compared.
     """
 
     method: str
@@ -53,11 +54,15 @@ class Row:
     endings: dict[str, int]
     reasons: tuple[str, ...]
     attempts: tuple[str, ...]
+    alone: bool = True
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """One board; rows are sorted best first, references and rows without results last."""
+    """One board; rows are sorted best first, references and rows without results last.
+
+    `prices` are the prices by unit of work where the task has any, and `priced` is the unit of their total.
+    """
 
     arena: str
     problem: str
@@ -70,13 +75,16 @@ class Leaderboard:
     rank_metric: str
     metric_info: dict[str, dict[str, str]]
     rows: tuple[Row, ...] = field(default_factory=tuple)
+    prices: dict[str, float] = field(default_factory=dict)
+    priced: str = ""
 
 
 def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
     """All boards that the records give, in a stable order."""
-    boards: defaultdict[str, list[Record]] = defaultdict(list)
+    boards: defaultdict[tuple[str, ...], list[Record]] = defaultdict(list)
+    texts: dict[int, str] = {}
     for record in newest(records):
-        boards[_board_key(record)].append(record)
+        boards[_board_key(record, texts)].append(record)
     variants: defaultdict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for group in boards.values():
         variants[group[0].task, group[0].scale].append(group[0].identity["task"])
@@ -101,9 +109,17 @@ def newest(records: Iterable[Record]) -> list[Record]:
     return [record for record in current if record.method_version == methods[record.task, record.method]]
 
 
-def _board_key(record: Record) -> str:
-    hardware = record.identity["hardware"]
-    return json.dumps([record.task, record.scale, record.protocol, record.identity["task"], hardware], sort_keys=True)
+def _board_key(record: Record, texts: dict[int, str]) -> tuple[str, ...]:
+    values = (_text(record.identity[part], texts) for part in ("task", "hardware"))
+    return record.task, record.scale, record.protocol, *values
+
+
+def _text(value: Any, texts: dict[int, str]) -> str:
+    """The value as JSON. Records from a store share values, each of which is written once and then found by its
+    address; the records keep it alive meanwhile."""
+    if id(value) not in texts:
+        texts[id(value)] = json.dumps(value, sort_keys=True)
+    return texts[id(value)]
 
 
 def _board(records: Sequence[Record], variants: Sequence[Mapping[str, Any]]) -> Leaderboard:
@@ -111,8 +127,9 @@ def _board(records: Sequence[Record], variants: Sequence[Mapping[str, Any]]) -> 
     metric, info = first.rank_metric, first.metric_info
     sign = 1.0 if info[metric]["direction"] == "higher" else -1.0
     groups: defaultdict[str, list[Record]] = defaultdict(list)
+    texts: dict[int, str] = {}
     for record in records:
-        groups[json.dumps(record.identity["method"], sort_keys=True)].append(record)
+        groups[_text(record.identity["method"], texts)].append(record)
     namesakes: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for group in groups.values():
         namesakes[group[0].method].append(group[0].identity["method"])
@@ -139,7 +156,17 @@ def _board(records: Sequence[Record], variants: Sequence[Mapping[str, Any]]) -> 
         rank_metric=metric,
         metric_info=info,
         rows=tuple(sorted(rows, key=lambda row: _order(row, metric, sign))),
+        **_prices(records),
     )
+
+
+def _prices(records: Sequence[Record]) -> dict[str, Any]:
+    """The prices of a board; an attempt that ended before its problem was posed does not know them."""
+    told = max((record for record in records if record.prices), key=lambda record: record.ended, default=None)
+    if told is None:
+        return {}
+    totals = {unit for limits in told.limits.values() for unit in limits} - told.prices.keys()
+    return {"prices": told.prices, "priced": ", ".join(sorted(totals))}
 
 
 def _order(row: Row, metric: str, sign: float) -> tuple[Any, ...]:
@@ -181,6 +208,7 @@ def _row(name: str, records: Sequence[Record], rank: int | None, to_best: tuple[
         endings=dict(endings),
         reasons=tuple(dict.fromkeys(f"seed {record.seed}: {record.reason}" for record in bad)),
         attempts=tuple(record.id for record in good),
+        alone=all(record.settings.get("alone", True) for record in good),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class RecordError(Exception):
@@ -43,7 +43,8 @@ class Record:
         id: name of the attempt.
         cell: hash of `identity`.
         identity: everything that can move a number: method, task, hardware, scale, seed, preparations, protocol.
-        settings: what cannot: launcher, threads, folders, limits.
+        settings: what cannot: launcher, threads, folders, limits. `alone` is False if other cells ran on the machine
+            at the same time and `workers` is how many did; a record that lacks them is of a cell that ran alone.
         arena, task, method, problem, scale, hardware, protocol, seed: what tables group and pair by.
         method_version, task_version: from the cards.
         role, fidelity: from the method's card.
@@ -53,13 +54,17 @@ class Record:
         metric_info: unit and direction of each metric.
         cost: units of work by account (`solve`, `use`) and unit.
         limits: the ledger's limits, in the same form.
+        prices: frozen prices by unit, where a task lets methods trade one unit of work for another; the priced total
+            is the unit named in `limits`.
         seconds: clock by phase (`prepare`, `solve`, `evaluate`).
         peak_memory_mib: highest resident memory of the process during `solve` and `evaluate`.
         curve: scored offers: seconds, cost and metrics of each.
         logs: what the method logged, by name: [step, seconds, value] each. Its own word.
         preparations: key, digest and own cost of each preparation used.
         provenance: commit, packages, machine, code fingerprints.
+        preemptions: how often earlier attempts at this cell were cut off and this one went on from their checkpoint.
         started, ended: UTC, ISO 8601.
+        schema: version of this form. A record that was read is of the present one, whatever it was written with.
     """
 
     id: str
@@ -89,17 +94,22 @@ class Record:
     metric_info: dict[str, dict[str, str]] = field(default_factory=dict)
     cost: dict[str, dict[str, float]] = field(default_factory=dict)
     limits: dict[str, dict[str, float]] = field(default_factory=dict)
+    prices: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mib: float | None = None
     curve: list[dict[str, Any]] = field(default_factory=list)
     logs: dict[str, list[list[float]]] = field(default_factory=dict)
     preparations: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    preemptions: int = 0
     schema: int = SCHEMA
 
     def to_json(self) -> str:
         """The record as JSON text. Numbers that are not finite are refused, since JSON has none."""
         return json.dumps(asdict(self), allow_nan=False, indent=1)
+
+
+_KNOWN = frozenset(item.name for item in fields(Record))
 
 
 def from_json(text: str, source: str) -> Record:
@@ -108,19 +118,41 @@ def from_json(text: str, source: str) -> Record:
     Raises:
         RecordError: the text is cut off, is no record, or was written by a newer version.
     """
+    return from_content(content_of(text, source), source)
+
+
+def content_of(text: str, source: str) -> dict[str, Any]:
+    """The fields of a record, or of a part of one, from JSON text.
+
+    Raises:
+        RecordError: the text is cut off or holds something else.
+    """
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise RecordError(f"{source}: not a complete record ({error})") from error
-    if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+    if not isinstance(content, dict):
         raise RecordError(f"{source}: not a record")
-    if content["schema"] > SCHEMA:
-        raise RecordError(f"{source}: written by a newer bakeoff (schema {content['schema']}, this one reads {SCHEMA})")
-    known = {item.name for item in fields(Record)}
-    if set(content) - known:
-        raise RecordError(f"{source}: unknown keys {', '.join(sorted(set(content) - known))}")
+    return content
+
+
+def from_content(content: dict[str, Any], source: str) -> Record:
+    """A record from its fields; the mapping is used up.
+
+    Raises:
+        RecordError: they are no record, or were written by a newer version.
+    """
+    schema = content.get("schema")
+    if not isinstance(schema, int):
+        raise RecordError(f"{source}: not a record")
+    if schema > SCHEMA:
+        raise RecordError(f"{source}: written by a newer bakeoff (schema {schema}, this one reads {SCHEMA})")
+    if not content.keys() <= _KNOWN:
+        raise RecordError(f"{source}: unknown keys {', '.join(sorted(set(content) - _KNOWN))}")
     try:
-        return Record(**{**content, "status": Status(str(content.get("status")))})
+        content["status"] = Status(str(content.get("status")))
+        content["schema"] = SCHEMA  # fields that an older schema lacks have their defaults
+        return Record(**content)
     except (TypeError, ValueError) as error:
         raise RecordError(f"{source}: {error}") from error
 

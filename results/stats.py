@@ -5,6 +5,7 @@ All functions are plain NumPy; samples are one-dimensional arrays with one value
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -93,3 +94,26 @@ def ranks(scores: Mapping[str, Mapping[int, float]], level: float = 0.05) -> dic
         if p_value < level:
             result[b if np.mean(difference) > 0 else a] += 1
     return result
+
+
+def minimum_detectable(n: int, level: float = 0.05, power: float = 0.8) -> float:
+    """The smallest mean paired difference that `n` seeds show with chance `power`, in units of the standard deviation
+    of the paired differences, by a two-sided paired t test at `level`; infinite for fewer than two seeds.
+
+    The test statistic then follows the noncentral t distribution (Cohen 1988, chapter 2). Being told apart the wrong
+    way round, which has a chance of less than 1e-4 where the power is at least a half, does not count.
+    """
+    if n < 2:
+        return math.inf
+    critical = t_quantile(1 - level / 2, n - 1)
+
+    def chance(difference: float) -> float:
+        return float(1 - special.nctdtr(n - 1, difference * n**0.5, critical))
+
+    low, high = 0.0, 1.0
+    while chance(high) < power:
+        low, high = high, 2 * high
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if chance(middle) < power else (low, middle)
+    return high

@@ -1,41 +1,29 @@
-"""The store: one database over all records, on any URL that SQLAlchemy knows. Attempts are rows; none is ever
-overwritten.
+"""The store: one database over all records. Attempts are rows; none is ever overwritten.
 
-By default it is a SQLite file in write-ahead mode. Records reach it from `record.json` files; one that could not be
-inserted waits beside its attempt and is taken in by the next command.
+By default it is a SQLite file in write-ahead mode; a PostgreSQL server does for many machines. Records reach it from
+`record.json` files; one that could not be inserted waits beside its attempt and is taken in by the next command.
 """
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
 
-from results.record import Record, RecordError, Status, from_json
+from results import engine, layout
+from results.layout import LAYOUT, attempts
+from results.packed import NOTHING, Unpacker
+from results.record import Record, RecordError, Status
 
-LAYOUT = 1  # version of the tables below
-
-_tables = sa.MetaData()
-_layout = sa.Table("layout", _tables, sa.Column("version", sa.Integer, nullable=False))
-_attempts = sa.Table(
-    "attempts",
-    _tables,
-    sa.Column("id", sa.String(80), primary_key=True),
-    sa.Column("cell", sa.String(40), nullable=False, index=True),
-    sa.Column("arena", sa.String(80), nullable=False),
-    sa.Column("task", sa.String(160), nullable=False, index=True),
-    sa.Column("method", sa.String(160), nullable=False),
-    sa.Column("scale", sa.String(40), nullable=False),
-    sa.Column("seed", sa.BigInteger, nullable=False),
-    sa.Column("status", sa.String(20), nullable=False),
-    sa.Column("ended", sa.String(40), nullable=False),
-    sa.Column("record", sa.Text, nullable=False),
-)
+BATCH = 1000  # attempts inserted in one transaction
+_PARAMETERS = 500  # values in one query; SQLite takes a limited number
+_KEYS = 50_000  # names of attempts that `each` holds at a time
+_SETUP = 4_711_001  # number of the PostgreSQL lock under which tables are made
 
 
 class StoreError(Exception):
@@ -43,89 +31,154 @@ class StoreError(Exception):
 
 
 class Store:
-    """All attempts.
+    """All attempts. Records that one call returns may share nested values; they are to be read, not changed.
 
     Args:
-        url: a SQLAlchemy URL, or the path of a SQLite file.
+        url: a SQLAlchemy URL of SQLite or PostgreSQL, or the path of a SQLite file.
+        patience: seconds to wait for a store that another process has locked.
 
     Raises:
         StoreError: there is no usable store at that place.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = 30.0) -> None:
         self.url = url if "://" in url else f"sqlite:///{url}"
         try:
-            place = sa.make_url(self.url)
-            self.shown = place.render_as_string(hide_password=True)
-            if place.get_backend_name() == "sqlite" and place.database:
+            place = engine.place(self.url)
+            self.shown = engine.shown(place)
+            self._backend = place.get_backend_name()
+            if self._backend == "sqlite" and place.database:
                 Path(place.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
-            self._engine = sa.create_engine(place)
-        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError, OSError) as error:
-            shown = re.sub(r"//[^/@]*@", "//***@", url)  # a password may stand in it
-            raise StoreError(f"store {shown}: {_cause(error)}") from error
-        if place.get_backend_name() == "sqlite":
-            event.listen(self._engine, "connect", _configure_sqlite)
-        with self._begin() as connection:
-            for table in _tables.sorted_tables:  # several processes may open a new store at once
-                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-                for index in table.indexes:
-                    connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
-            version = connection.execute(sa.select(_layout.c.version)).scalar()
-            if version is None:
-                connection.execute(_layout.insert().values(version=LAYOUT))
-            elif version > LAYOUT:
-                raise StoreError(f"store {self.shown}: made by a newer bakeoff (layout {version}, here {LAYOUT})")
+            self._engine = engine.make(place, patience)
+        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError, OSError) as error:
+            raise StoreError(f"store {engine.masked(url)}: {engine.cause(error)}") from error
+        try:
+            self._open()
+        except StoreError:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        with self.begin() as connection:
+            found = layout.version(connection)
+        if found > LAYOUT:
+            raise StoreError(f"store {self.shown}: made by a newer bakeoff (layout {found}, here {LAYOUT})")
+        if found < LAYOUT:
+            with self.begin(write=True, lock=_SETUP) as connection:
+                layout.bring(connection)
 
     @contextmanager
-    def _begin(self) -> Iterator[sa.Connection]:
+    def begin(self, *, write: bool = False, lock: int | None = None) -> Iterator[sa.Connection]:
+        """A transaction, for the modules of this package that keep tables in the store.
+
+        Args:
+            write: rows will be changed. SQLite then lets one process in at a time.
+            lock: keep out others with this number until the end; on SQLite `write` does that already.
+
+        Raises:
+            StoreError: the database refused something.
+        """
         try:
             with self._engine.begin() as connection:
+                if self._backend == "sqlite":
+                    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+                elif lock is not None:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
                 yield connection
         except (sa.exc.SQLAlchemyError, OverflowError) as error:
-            raise StoreError(f"store {self.shown}: {_cause(error)}") from error
+            raise StoreError(f"store {self.shown}: {engine.cause(error)}") from error
 
     def add(self, records: Iterable[Record]) -> int:
-        """Insert records; those that are already there are left as they are. Returns how many were new."""
-        rows = {record.id: _row(record) for record in records}
-        names = list(rows)
-        with self._begin() as connection:
-            for start in range(0, len(names), 500):  # SQLite takes a limited number of parameters
-                some = _attempts.c.id.in_(names[start : start + 500])
-                for name in connection.execute(sa.select(_attempts.c.id).where(some)).scalars():
-                    del rows[name]
-            if rows:
-                connection.execute(_attempts.insert(), list(rows.values()))
-        return len(rows)
+        """Insert records; those that are already there are left as they are. Returns how many were new.
+
+        Every `BATCH` of them is a transaction of its own; after an error the call can be repeated as it is.
+        """
+        insert = postgresql.insert if self._backend == "postgresql" else sqlite.insert
+        statement = insert(attempts).on_conflict_do_nothing()
+        new, coming = 0, iter(records)
+        # in the order of their names: two writers can then never wait for each other in a circle
+        while batch := sorted(itertools.islice(coming, BATCH), key=lambda record: record.id):
+            rows = [layout.row(record) for record in batch]
+            with self.begin(write=True) as connection:
+                new += connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+        return new
 
     def done(self, cells: Sequence[str]) -> set[str]:
         """Which of these cells have an attempt that need not be made again: ok, or skipped by the method."""
-        good = (Status.OK.value, Status.SKIPPED.value)
+        good = attempts.c.status.in_((Status.OK.value, Status.SKIPPED.value))
+        return self._present(attempts.c.cell, cells, good)
+
+    def ended_since(self, cells: Sequence[str], moment: str) -> dict[str, Status]:
+        """How the newest attempts at these cells ended, of those that ended after a moment (ISO 8601, UTC)."""
+        found: dict[str, Status] = {}
+        with self.begin() as connection:
+            for some in pieces(cells):
+                query = sa.select(attempts.c.cell, attempts.c.status).order_by(attempts.c.ended)
+                rows = connection.execute(query.where(attempts.c.cell.in_(some), attempts.c.ended > moment))
+                found |= {cell: Status(status) for cell, status in rows}
+        return found
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Which of these attempts are there already, by name."""
+        return self._present(attempts.c.id, ids, sa.true())
+
+    def _present(self, column: sa.Column[Any], values: Sequence[str], condition: sa.ColumnElement[bool]) -> set[str]:
         found: set[str] = set()
-        with self._begin() as connection:
-            for start in range(0, len(cells), 500):
-                wanted = _attempts.c.cell.in_(cells[start : start + 500]) & _attempts.c.status.in_(good)
-                found |= set(connection.execute(sa.select(_attempts.c.cell).where(wanted).distinct()).scalars())
+        with self.begin() as connection:
+            for some in pieces(values):
+                found |= set(connection.execute(sa.select(column).where(column.in_(some), condition)).scalars())
         return found
 
     def records(self, **equal: Any) -> list[Record]:
         """All attempts whose columns have these values (`arena=..`, `task=..`, `method=..`), oldest first."""
-        query = sa.select(_attempts.c.id, _attempts.c.record).order_by(_attempts.c.ended, _attempts.c.id)
+        return self._read(_query(attempts.c.rest, **equal))
+
+    def heads(self, **equal: Any) -> list[Record]:
+        """Like `records`, at a fraction of the cost, with the fields in `results.packed.REST` empty."""
+        return self._read(_query(sa.literal(NOTHING), **equal))
+
+    def each(self, chunk: int = 1000, **equal: Any) -> Iterator[Record]:
+        """Like `records`, but one after the other and with no more than `chunk` of them in memory.
+
+        No transaction stays open in between, so that attempts added meanwhile may or may not appear.
+        """
+        names = sa.select(attempts.c.ended, attempts.c.id).order_by(attempts.c.ended, attempts.c.id).limit(_KEYS)
         for column, value in equal.items():
-            query = query.where(_attempts.c[column] == value)
-        with self._begin() as connection:
-            rows = connection.execute(query).all()
-        return [self._read(name, text) for name, text in rows]
+            names = names.where(attempts.c[column] == value)
+        query = names
+        while True:
+            with self.begin() as connection:
+                keys = connection.execute(query).all()
+            for some in pieces([name for _, name in keys], min(chunk, _PARAMETERS)):
+                yield from self._read(_query(attempts.c.rest).where(attempts.c.id.in_(some)))
+            if len(keys) < _KEYS:
+                return
+            query = names.where(sa.tuple_(attempts.c.ended, attempts.c.id) > tuple(keys[-1]))
 
     def find(self, prefix: str) -> list[Record]:
         """Attempts whose name begins with `prefix`."""
-        query = sa.select(_attempts.c.id, _attempts.c.record).where(_attempts.c.id.startswith(prefix, autoescape=True))
-        with self._begin() as connection:
-            rows = connection.execute(query.order_by(_attempts.c.ended)).all()
-        return [self._read(name, text) for name, text in rows]
+        beyond = prefix + "\U0010ffff"  # a range, which an index answers
+        return self._read(_query(attempts.c.rest).where(attempts.c.id >= prefix, attempts.c.id < beyond))
 
-    def _read(self, name: str, text: str) -> Record:
+    def timings(self, method: str, task: str, scale: str) -> list[tuple[int, float]]:
+        """Seed and seconds of `solve` and `evaluate` of the newest 200 attempts that ended ok, newest last."""
+        query = sa.select(attempts.c.seed, attempts.c.seconds).where(
+            attempts.c.task == task,
+            attempts.c.scale == scale,
+            attempts.c.method == method,
+            attempts.c.status == Status.OK.value,
+            attempts.c.seconds.is_not(None),
+        )
+        with self.begin() as connection:
+            rows = connection.execute(query.order_by(attempts.c.ended.desc()).limit(200)).all()
+        return [(seed, seconds) for seed, seconds in reversed(rows)]
+
+    def _read(self, query: sa.Select[Any]) -> list[Record]:
+        with self.begin() as connection:
+            rows = connection.execute(query).all()
+        unpacker = Unpacker()
         try:
-            return from_json(text, f"attempt {name}")
+            return [unpacker.record(common, head, rest, f"attempt {name}") for name, common, head, rest in rows]
         except RecordError as error:
             raise StoreError(f"store {self.shown}: {error}") from error
 
@@ -134,19 +187,13 @@ class Store:
         self._engine.dispose()
 
 
-def _configure_sqlite(connection: Any, _: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=30000")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")  # the record.json files are the durable copy
-    cursor.close()
+def pieces(values: Sequence[str], size: int = _PARAMETERS) -> Iterator[Sequence[str]]:
+    """Consecutive pieces of `values`, each small enough for one query."""
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
-def _row(record: Record) -> dict[str, Any]:
-    own = {column.name: getattr(record, column.name) for column in _attempts.columns if column.name != "record"}
-    return own | {"status": record.status.value, "record": record.to_json()}
-
-
-def _cause(error: BaseException) -> str:
-    cause = getattr(error, "orig", None) or error
-    return " ".join(str(cause).split()) or type(cause).__name__
+def _query(rest: sa.ColumnElement[str], **equal: Any) -> sa.Select[Any]:
+    query = sa.select(attempts.c.id, attempts.c.common, attempts.c.head, rest).order_by(attempts.c.ended, attempts.c.id)
+    for column, value in equal.items():
+        query = query.where(attempts.c[column] == value)
+    return query

@@ -40,10 +40,17 @@ def title(board: Leaderboard) -> str:
 
 def note(board: Leaderboard) -> str:
     """How to read a board."""
-    return (
+    sentences = [
         f"Ranked by {board.rank_metric}. Mean over seeds, ± half the 95 % t interval; rows that paired tests "
         "(Holm, 5 %) cannot tell apart share a rank; only cells that ended ok are averaged."
-    )
+    ]
+    if board.prices:
+        first, *others = (f"{price:g}{{}} per {unit}" for unit, price in board.prices.items())
+        total = f" {board.priced}" if board.priced else ""
+        sentences.append(f"prices: {', '.join([first.format(total), *(other.format('') for other in others)])}.")
+    if any(row.seconds and not row.alone for row in board.rows):
+        sentences.append("* ran beside other cells.")
+    return " ".join(sentences)
 
 
 def columns(board: Leaderboard) -> list[str]:
@@ -59,7 +66,8 @@ def cells(board: Leaderboard, row: Row) -> list[str]:
     gap = _interval(row.to_best[0], signed=True) if row.to_best else "-"
     endings = ", ".join(f"{count} {status}" for status, count in sorted(row.endings.items())) or "-"
     work = [_number(row.cost["solve"].get(unit, 0.0) + row.cost["use"].get(unit, 0.0)) for unit in _units(board)]
-    clock = [f"{row.seconds[phase]:.2f}" if phase in row.seconds else "-" for phase in ("solve", "evaluate")]
+    mark = "" if row.alone else "*"
+    clock = [f"{row.seconds[phase]:.2f}{mark}" if phase in row.seconds else "-" for phase in ("solve", "evaluate")]
     memory = f"{row.memory:.0f}" if row.memory is not None else "-"
     return [rank, row.method, *numbers, gap, str(len(row.seeds)), endings, *work, *clock, memory, row.fidelity]
 
@@ -156,7 +164,8 @@ def _flat(board: Leaderboard, row: Row) -> dict[str, Any]:
     about = {"arena": board.arena, "problem": board.problem, "task": board.task, "task_variant": board.variant,
              "scale": board.scale, "hardware": board.hardware, "protocol": board.protocol,
              "task_version": board.version, "rank_metric": board.rank_metric,
-             "direction": board.metric_info[board.rank_metric]["direction"]}  # fmt: skip
+             "direction": board.metric_info[board.rank_metric]["direction"],
+             "prices": board.prices, "priced": board.priced}  # fmt: skip
     return about | own | {"n": len(row.seeds), "to_best": gap}
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import shutil
 import tempfile
 import traceback
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,9 +15,10 @@ from results.record import Record, Status, finite
 from runners.errors import one_line
 from runners.hardware import PeakMemory, seed_everything
 from runners.pair import PAPER_VALUES, Pair
+from runners.places import attempt_name, checkpoint_file
 from runners.preparing import ensure
 from runners.provenance import code_fingerprint, environment
-from runners.run import AttemptRun, Clock, Nobody, Offer, Offers, Watcher
+from runners.run import AttemptRun, Clock, Nobody, Offer, Offers, Watcher, now
 from tasks.base import Board, Diverged, Invalid, NotApplicable, Problem
 from tasks.metering import SOLVE, USE, BudgetSpent, Ledger, random_stream
 
@@ -28,6 +27,7 @@ _ENDINGS: tuple[tuple[type[BaseException], Status], ...] = (
     (Invalid, Status.INVALID),
     (Diverged, Status.DIVERGED),
     (KeyboardInterrupt, Status.INTERRUPTED),
+    (MemoryError, Status.MEMORY),
     (Exception, Status.FAILED),
 )
 
@@ -40,16 +40,20 @@ class Attempt:
         pair, seed: the cell.
         board: how the arena measures such problems.
         settings: what cannot move a number, for the record.
-        checkpoints: folder where unfinished cells keep their state.
+        outputs: folder below which unfinished cells keep their state.
         watcher: who is told how far it is.
+        name: of the attempt; by default one is drawn.
+        open: whether the plugin's code runs just now, so that an exception raised from outside would reach it.
     """
 
     pair: Pair
     seed: int
     board: Board
     settings: Mapping[str, Any]
-    checkpoints: Path
+    outputs: Path
     watcher: Watcher = field(default_factory=Nobody)
+    name: str = ""
+    open: bool = False
     phase: str = "prepare"
     status: Status = Status.OK
     reason: str = ""
@@ -61,23 +65,31 @@ class Attempt:
     ledger: Ledger = field(default_factory=Ledger)
     logs: dict[str, list[list[float]]] = field(default_factory=dict)
     peak: float | None = None
+    preemptions: int = 0
 
     def execute(self) -> Record:
         """Run the cell and write down what happened."""
-        started = _now()
+        started = now()
         cell = self.pair.cell(self.seed)
         scratch = Path(tempfile.mkdtemp(prefix="bakeoff-"))
-        checkpoint = self.checkpoints / f"{cell}.pt"
+        checkpoint = checkpoint_file(self.outputs, cell)
         try:
             with self.pair.hardware.applied():
+                self.open = True
                 self._phases(scratch, checkpoint)
         except BaseException as error:  # noqa: BLE001 (every ending is a row, Ctrl-C too)
             self._end(error)
         finally:
+            self.open = False
             shutil.rmtree(scratch, ignore_errors=True)
         if self.status is not Status.INTERRUPTED:
             checkpoint.unlink(missing_ok=True)
         return self._record(cell, started)
+
+    def cut_off(self, status: Status, reason: str, phase: str, started: str, trace: str = "") -> Record:
+        """The record of an attempt that could not write its own, since its process died or never began."""
+        self.status, self.reason, self.phase, self.trace = status, reason, phase, trace
+        return self._record(self.pair.cell(self.seed), started)
 
     def _phases(self, scratch: Path, checkpoint: Path) -> None:
         pair, seed = self.pair, self.seed
@@ -86,6 +98,8 @@ class Attempt:
         self.phase = "problem"
         problem = pair.task.problem(seed)
         self.ledger = problem.ledger
+        if self.ledger.prices() != getattr(pair.task, "prices", {}):
+            raise ValueError("the prices of the ledger are not those of the task's field 'prices'")
         memory = PeakMemory()
         try:
             solving = AttemptRun(
@@ -98,7 +112,10 @@ class Attempt:
                 offers=Offers(),
                 logs=self.logs,
             )
-            solution = self._solve(problem, solving)
+            try:
+                solution = self._solve(problem, solving)
+            finally:
+                self.preemptions = solving.preemptions
             using = AttemptRun(
                 random_stream("use", *key), self.ledger, pair.hardware, _folder(scratch / "use"), self.watcher
             )
@@ -172,8 +189,10 @@ class Attempt:
         if isinstance(error, BudgetSpent) and self.phase == "evaluate":
             error = Invalid(str(error))  # the answer may not cost more than this in use
         self.status = next((status for kind, status in _ENDINGS if isinstance(error, kind)), Status.KILLED)
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, for a device
+            self.status = Status.MEMORY
         self.reason = one_line(error) if str(error) else type(error).__name__
-        if self.status in (Status.FAILED, Status.KILLED):
+        if self.status in (Status.FAILED, Status.KILLED, Status.MEMORY):
             self.reason = f"{type(error).__name__}: {one_line(error)}"
             self.trace = "".join(traceback.format_exception(error))
 
@@ -181,7 +200,7 @@ class Attempt:
         pair = self.pair
         code = {"method": code_fingerprint(pair.method), "task": code_fingerprint(pair.task)}
         return Record(
-            id=f"{cell[:10]}-{uuid.uuid4().hex[:8]}",
+            id=self.name or attempt_name(cell),
             cell=cell,
             identity=pair.identity(self.seed),
             settings=dict(self.settings) | {"threads": pair.hardware.threads, "profile": asdict(pair.declared)},
@@ -203,13 +222,15 @@ class Attempt:
             traceback=self.trace,
             rank_metric=pair.task_card.rank,
             started=started,
-            ended=_now(),
+            ended=now(),
             metrics=self.metrics,
             metric_info={m.name: {"unit": m.unit, "direction": m.direction.value} for m in self.board.metrics},
             cost={
                 account: self.ledger.totals(account) for account in dict.fromkeys((SOLVE, USE, *self.ledger.accounts()))
             },
             limits=self.ledger.limits(),
+            prices=self.ledger.prices(),
+            preemptions=self.preemptions,
             seconds=self.seconds,
             peak_memory_mib=self.peak,
             curve=self.curve,
@@ -222,7 +243,3 @@ class Attempt:
 def _folder(path: Path) -> Path:
     path.mkdir(parents=True)
     return path
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.errors import CommandError, one_line, suggestion
+from runners.words import STORE, one_of, only_keys, opened, split
 
 OK, FAILED, NOT_UNDERSTOOD, STOPPED = 0, 1, 2, 130
 
@@ -24,15 +25,24 @@ bakeoff: runs methods from papers against each other on equal terms.
       one cell
   bakeoff run -m 'method=glob(calibration/*)' task=calibration/docstring_topics 'seed=range(0,5)'
       a sweep; cells that the store has are skipped, force=true runs them again
-  bakeoff run -m experiment=quick
-      a named sweep
+  bakeoff run -m experiment=quick n_jobs=4
+      a named sweep, four cells at a time; plan=true only says what would be done,
+      hydra/launcher=submitit_slurm|submitit_local|ray runs it on other machines
   bakeoff leaderboard [task=..|arena=..] [format=terminal|md|csv|json] [out=FILE]
       what the store says
   bakeoff show ATTEMPT
       one attempt: configuration, result, provenance, traceback
+  bakeoff explain ATTEMPT [ATTEMPT]
+      in what two attempts differ, or whether one is stale and why
+  bakeoff status
+      sweeps that are running, here or elsewhere, and how the last ones ended
+  bakeoff import PATH..
+      records from folders, record.json files, exports (.jsonl) and other stores (.sqlite)
+  bakeoff export out=FILE.jsonl|FILE.parquet [task=..] [arena=..] [method=..]
+      the records of the store
 
 Common keys: scale=tiny|laptop|paper, hardware=cpu|cuda|auto, store=URL (or BAKEOFF_STORE), outputs=FOLDER.
-Exit code: 0 all well, 1 some cell failed, 2 the command cannot be understood."""
+Exit code: 0 all well, 1 a cell failed or a record could not be read, 2 the command cannot be understood."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,38 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OK
 
 
-def _pairs(words: Sequence[str], known: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Split words into plain ones and key=value ones; `known` maps each key that the verb has to its default."""
-    plain = [word for word in words if "=" not in word]
-    values = dict(known)
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            continue
-        if key not in known:
-            raise CommandError(f"{key}: this command has no such key{suggestion(key, known) or _choices(known)}")
-        values[key] = value
-    return plain, values
-
-
-def _choices(known: Mapping[str, str]) -> str:
-    return f"; it has {', '.join(known)}" if known else ""
-
-
-def _one_of(value: str, choices: Sequence[str], key: str) -> str:
-    if value not in choices:
-        raise CommandError(f"{key}: '{value}' is none of {', '.join(choices)}")
-    return value
-
-
 def _list(words: Sequence[str]) -> int:
     from runners import catalog
 
-    plain, values = _pairs(words, {"arena": "", "format": "text"})
-    _one_of(values["format"], ("text", "json"), "format")
+    plain, values = split(words, {"arena": "", "format": "text"})
+    one_of(values["format"], ("text", "json"), "format")
     plural = {f"{kind}s" if kind != "hardware" else kind: kind for kind in catalog.KINDS}
     for word in plain:
-        _one_of(word, list(plural), "list")
+        one_of(word, list(plural), "list")
     kinds = [plural[word] for word in plain] or ["method", "task"]
     found = [entry for kind in kinds for entry in catalog.entries(kind)]
     if values["arena"]:
@@ -120,10 +106,10 @@ def _listed(entry: Any) -> dict[str, Any]:
 def _info(words: Sequence[str]) -> int:
     from runners import info
 
-    plain, values = _pairs(words, {"format": "text"})
+    plain, values = split(words, {"format": "text"})
     if len(plain) != 1:
         raise CommandError("info takes one name, such as calibration/linc")
-    print(info.describe(plain[0], _one_of(values["format"], ("text", "json"), "format")))
+    print(info.describe(plain[0], one_of(values["format"], ("text", "json"), "format")))
     return OK
 
 
@@ -136,26 +122,15 @@ def _run(words: Sequence[str]) -> int:
 def _leaderboard(words: Sequence[str]) -> int:
     from results.leaderboard import leaderboards
     from results.record import write_text
-    from results.store import StoreError
     from results.tables import FORMATS, render
-    from runners.session import open_store
 
-    keys = {"task": "", "arena": "", "format": "terminal", "out": "", "store": "", "outputs": "outputs"}
-    plain, values = _pairs(words, keys)
-    if plain:
-        raise CommandError(f"leaderboard: '{plain[0]}' is not key=value{_choices(keys)}")
-    form = _one_of(values["format"], FORMATS, "format")
+    values = only_keys("leaderboard", words, {"task": "", "arena": "", "format": "terminal", "out": "", **STORE})
+    form = one_of(values["format"], FORMATS, "format")
     chosen = {key: values[key] for key in ("task", "arena") if values[key]}
-    store = open_store(values["store"] or None, Path(values["outputs"]))
-    try:
-        boards = leaderboards(store.records(**chosen))
-    except StoreError as error:
-        raise CommandError(str(error)) from error
-    finally:
-        store.close()
+    with opened(values) as store:
+        boards = leaderboards(store.heads(**chosen))
     if not boards and form == "terminal":
-        about = " ".join(f"{key}={value}" for key, value in chosen.items())
-        print(f"the store has no attempts{' for ' + about if about else ''}: {store.shown}")
+        print(_nothing(chosen, store.shown))
         return OK
     text = render(boards, form, _terminal_width())
     if values["out"]:
@@ -168,6 +143,11 @@ def _leaderboard(words: Sequence[str]) -> int:
     return OK
 
 
+def _nothing(chosen: Mapping[str, str], store: str) -> str:
+    about = " ".join(f"{key}={value}" for key, value in chosen.items())
+    return f"the store has no attempts{' for ' + about if about else ''}: {store}"
+
+
 def _terminal_width() -> int | None:
     try:
         return max(100, os.get_terminal_size(sys.stdout.fileno()).columns)
@@ -178,11 +158,63 @@ def _terminal_width() -> int | None:
 def _show(words: Sequence[str]) -> int:
     from runners import info
 
-    plain, values = _pairs(words, {"format": "text", "store": "", "outputs": "outputs"})
+    plain, values = split(words, {"format": "text", **STORE})
     if len(plain) != 1:
         raise CommandError("show takes the name of one attempt, or its beginning")
-    form = _one_of(values["format"], ("text", "json"), "format")
-    print(info.attempt(plain[0], values["store"] or None, Path(values["outputs"]), form))
+    form = one_of(values["format"], ("text", "json"), "format")
+    with opened(values) as store:
+        print(info.attempt(plain[0], store, form))
+    return OK
+
+
+def _explain(words: Sequence[str]) -> int:
+    from runners import explain
+
+    plain, values = split(words, {"format": "text", **STORE})
+    if len(plain) not in (1, 2):
+        raise CommandError("explain takes the name of one attempt or of two, or their beginnings")
+    form = one_of(values["format"], ("text", "json"), "format")
+    with opened(values) as store:
+        print(explain.explain(plain, store, form))
+    return OK
+
+
+def _status(words: Sequence[str]) -> int:
+    from runners import status
+
+    values = only_keys("status", words, {"format": "text", **STORE})
+    form = one_of(values["format"], ("text", "json"), "format")
+    with opened(values) as store:
+        print(status.report(store, form))
+    return OK
+
+
+def _import(words: Sequence[str]) -> int:
+    from runners import exchange
+
+    plain, values = split([word for word in words if not Path(word).exists()], STORE)
+    paths = [Path(word) for word in words if word in plain or Path(word).exists()]
+    if not paths:
+        raise CommandError("import takes record files, folders of them, exports (.jsonl) or stores (.sqlite)")
+    exchange.check(paths)
+    with opened(values) as store:
+        taken = exchange.take(paths, store, lambda sentence: print(f"bakeoff: {sentence}", file=sys.stderr))
+    print(taken)
+    return FAILED if taken.unreadable else OK
+
+
+def _export(words: Sequence[str]) -> int:
+    from runners import exchange
+
+    values = only_keys("export", words, {"out": "", "task": "", "arena": "", "method": "", **STORE})
+    if not values["out"]:
+        raise CommandError("out is not given; name a file that ends in .jsonl or .parquet with out=..")
+    chosen = {key: values[key] for key in ("task", "arena", "method") if values[key]}
+    with opened(values) as store:
+        count = exchange.give(store, Path(values["out"]), **chosen)
+    if not count:
+        print(_nothing(chosen, store.shown))
+    print(f"exported {exchange.attempts(count)} to {values['out']}")
     return OK
 
 
@@ -192,6 +224,10 @@ VERBS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "run": _run,
     "leaderboard": _leaderboard,
     "show": _show,
+    "explain": _explain,
+    "status": _status,
+    "import": _import,
+    "export": _export,
 }
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from tasks.base import NotApplicable
 
@@ -35,6 +35,9 @@ class Hardware:
         threads: threads of one attempt; None means one for each core that this process may use, but not more than
             `MOST_THREADS`, since small networks get slower with many.
         deterministic: ask torch for algorithms that give the same bits twice.
+        time_limit: seconds that `solve` and `evaluate` of one attempt may take together; None for no limit.
+        memory_limit: MiB of resident memory that one attempt may hold, its child processes included.
+        device_memory_limit: MiB of CUDA memory that one attempt may hold.
     """
 
     accelerator: str
@@ -42,6 +45,9 @@ class Hardware:
     precision: str
     threads: int | None
     deterministic: bool
+    time_limit: float | None
+    memory_limit: float | None
+    device_memory_limit: float | None
 
     def __post_init__(self) -> None:
         if self.accelerator not in ACCELERATORS:
@@ -50,16 +56,23 @@ class Hardware:
             raise ValueError(f"devices must be at least 1, got {self.devices}")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
+        for name in ("time_limit", "memory_limit", "device_memory_limit"):
+            if (limit := getattr(self, name)) is not None and not limit > 0:
+                raise ValueError(f"{name} must be above 0, got {limit}")
 
-    def resolved(self) -> Hardware:
+    def resolved(self, workers: int = 1) -> Hardware:
         """This profile on this machine: `auto` decided, threads counted.
+
+        Args:
+            workers: attempts that run at the same time and share the cores.
 
         Raises:
             NotApplicable: the machine has not what the profile asks for.
         """
         available = cores()
-        if self.threads is not None and self.threads > available:
-            raise NotApplicable(f"the profile wants {self.threads} threads, but {available} cores are available")
+        if self.threads is not None and self.threads * workers > available:
+            each = f" for each of {workers} workers" if workers > 1 else ""
+            raise NotApplicable(f"the profile wants {self.threads} threads{each}, but {available} cores are available")
         accelerator = self.accelerator
         if accelerator != "cpu":
             found = _cuda_devices()
@@ -67,7 +80,18 @@ class Hardware:
                 accelerator = "cuda" if found else "cpu"
             elif found < self.devices:
                 raise NotApplicable(f"the profile wants {self.devices} cuda device(s), this machine has {found}")
-        return replace(self, accelerator=accelerator, threads=self.threads or min(available, MOST_THREADS))
+        threads = self.threads or max(1, min(available // workers, MOST_THREADS))
+        return replace(self, accelerator=accelerator, threads=threads)
+
+    def elsewhere(self) -> Hardware:
+        """This profile on a machine that is not this one: nothing is checked, and nothing may depend on it.
+
+        Raises:
+            NotApplicable: the accelerator is left to the machine, so that the cells could not be named.
+        """
+        if self.accelerator == "auto":
+            raise NotApplicable("hardware=auto is decided where the sweep is planned; name hardware=cpu or cuda")
+        return self
 
     def identity(self) -> dict[str, Any]:
         """The part of the profile that can move a number."""
@@ -93,14 +117,31 @@ class Hardware:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Hold the thread limits inside the block, and warm torch up where a plugin has imported it."""
-        with threadpool_limits(limits=self.threads):
+        with _controller(len(sys.modules)).limit(limits=self.threads):
             if "torch" in sys.modules:
                 import torch
 
                 torch.set_num_threads(self.threads or 1)
                 torch.use_deterministic_algorithms(self.deterministic, warn_only=True)
                 warm_up()
+                if self.device_memory_limit is not None and self.accelerator == "cuda":
+                    cap_device_memory(self.device_memory_limit)
             yield
+
+
+@functools.lru_cache(maxsize=1)
+def _controller(_loaded: int) -> ThreadpoolController:
+    """The thread pools of this process; looked for again (2.5 ms) only after more modules were loaded."""
+    return ThreadpoolController()
+
+
+def cap_device_memory(limit: float) -> None:
+    """Let torch refuse more than `limit` MiB of CUDA memory, which ends an attempt as `memory`."""
+    import torch
+
+    for device in range(torch.cuda.device_count()):
+        whole = torch.cuda.get_device_properties(device).total_memory / 2**20
+        torch.cuda.set_per_process_memory_fraction(min(1.0, limit / whole), device)
 
 
 def cores() -> int:

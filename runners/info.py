@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from results.record import Record
-from results.store import StoreError
+from results.store import Store
 from runners import catalog
 from runners.errors import CommandError, one_line, suggestion
-from runners.session import open_store
 
 
 def describe(name: str, form: str) -> str:
@@ -65,26 +63,30 @@ def _plugin(entry: catalog.Entry) -> dict[str, Any]:
     return {"poses": posed_type(kind).__name__, "methods": fits, "documentation": documentation}
 
 
-def attempt(prefix: str, store_url: str | None, outputs: Path, form: str) -> str:
+def attempt(prefix: str, store: Store, form: str) -> str:
     """One attempt, by its name or the beginning of it.
 
     Raises:
         CommandError: no attempt or several begin so.
+        StoreError: the store cannot be read.
     """
-    store = open_store(store_url, outputs)
-    try:
-        found = store.find(prefix)
-    except StoreError as error:
-        raise CommandError(str(error)) from error
-    finally:
-        store.close()
+    record = find_attempt(prefix, store)
+    return record.to_json() if form == "json" else _attempt_text(record)
+
+
+def find_attempt(prefix: str, store: Store) -> Record:
+    """The attempt whose name begins so.
+
+    Raises:
+        CommandError: no attempt or several begin so.
+        StoreError: the store cannot be read.
+    """
+    found = store.find(prefix)
     if not found:
         raise CommandError(f"no attempt begins with '{prefix}' in {store.shown}")
     if len(found) > 1:
         raise CommandError(f"{len(found)} attempts begin with '{prefix}': {', '.join(r.id for r in found[:5])}")
-    if form == "json":
-        return found[0].to_json()
-    return _attempt_text(found[0])
+    return found[0]
 
 
 def _attempt_text(record: Record) -> str:

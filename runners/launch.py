@@ -13,6 +13,7 @@ from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -21,8 +22,9 @@ from results.store import StoreError
 from runners import catalog
 from runners.errors import CommandError, one_line, suggestion
 from runners.pair import resolve
+from runners.planning import GROUPS, Plan, choice_of, seed_of
 from runners.session import BAD
-from runners.sweep import Plan, choice_of, run_plan, seed_of
+from runners.sweep import run_plan, warm_up, workers_of
 from tasks.base import NotApplicable
 from tasks.data import DataCorrupt
 
@@ -37,6 +39,7 @@ def run(words: Sequence[str]) -> int:
     for word in words:
         _check_name(word)
     sweeping = [word for word in words if word in ("-m", "--multirun")]
+    words = [_held_back(word) for word in words] if sweeping else words
     words = sweeping[:1] + [word for word in words if word not in sweeping]  # Hydra wants its overrides in one piece
     for group in () if sweeping or any(word.startswith("-") for word in words) else ("method", "task"):
         if not any(word.startswith(f"{group}=") for word in words):
@@ -64,7 +67,10 @@ def _job(trouble: list[Exception]) -> Callable[[DictConfig], None]:
 
     def job(config: DictConfig) -> None:
         try:
-            pair = resolve(choice_of(config, cast(DictConfig, HydraConfig.get())))
+            choice, workers = choice_of(config, cast(DictConfig, HydraConfig.get())), workers_of(config)
+            if workers and not config.plan:
+                warm_up([choice.method], [choice.task])
+            pair = resolve(choice, max(1, workers))
             ended = run_plan(Plan([(pair, [seed_of(config.seed)])]), config)
         except (CommandError, NotApplicable, DataCorrupt, StoreError, OmegaConfBaseException) as error:
             trouble.append(error)
@@ -97,6 +103,18 @@ def _as_program(words: list[str]) -> Iterator[None]:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = before
+
+
+def _held_back(word: str) -> str:
+    """In a sweep, keep a value of a method or task until those are chosen; Hydra would look for it before."""
+    key, equals, value = word.partition("=")
+    if not equals or key.partition(".")[0] not in GROUPS or "." not in key:
+        return word
+    try:
+        (override,) = OverridesParser.create().parse_overrides([word])
+    except HydraException:  # it will be refused with a sentence
+        return word
+    return word if override.is_sweep_override() else f"{key}=choice({value})"
 
 
 def _check_name(word: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -87,6 +87,14 @@ class Pair:
         """Name of a cell: the hash of its identity."""
         return fingerprint(self.identity(seed))
 
+    def cells(self, seeds: Iterable[int]) -> dict[int, str]:
+        """The names of many cells; what they have in common is looked up once."""
+        common, parts = self.identity(0), self.task.preparations()
+        return {
+            seed: fingerprint(common | {"preparations": {n: p.key(seed) for n, p in parts.items()}, "seed": seed})
+            for seed in seeds
+        }
+
     def label(self, seed: int) -> str:
         """The cell in words."""
         return f"{self.choice.method} on {self.choice.task}, seed {seed}"
@@ -104,8 +112,13 @@ def mismatch(method: str, task: str) -> str | None:
     return refusal((method, left), (task, right))
 
 
-def resolve(choice: Choice) -> Pair:
+def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False) -> Pair:
     """Build and check one choice.
+
+    Args:
+        choice: names and values.
+        workers: attempts that will share the machine.
+        elsewhere: whether it will run on another machine, so that this one's accelerators and cores do not matter.
 
     Raises:
         CommandError: naming what is wrong with the config.
@@ -130,7 +143,8 @@ def resolve(choice: Choice) -> Pair:
     task.check()
     declared = build(values["hardware"], Hardware, "hardware")
     posed = posed_type(type(task)).__name__
-    pair = Pair(choice, method, task, left, right, posed, declared, declared.resolved())
+    hardware = declared.elsewhere() if elsewhere else declared.resolved(workers)
+    pair = Pair(choice, method, task, left, right, posed, declared, hardware)
     board_of(pair)
     pair.cell(0)  # what a preparation is built from may turn out to be missing
     for plugin in (method, task):

@@ -7,7 +7,15 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column
 from rich.text import Text
 
@@ -18,7 +26,7 @@ _QUIET = 10.0  # seconds between lines about one phase, where there is no termin
 
 
 class Display:
-    """A bar for the sweep, a bar for the cell, and one line for each finished cell.
+    """A bar for the sweep, a bar for each worker's cell, and one line for each finished cell.
 
     Args:
         console: where to draw; the error stream by default, so that tables can be piped.
@@ -30,8 +38,9 @@ class Display:
         self._count = 0
         self._live = self._console.is_terminal
         self._said = time.monotonic()
-        self._label = ""
-        self._text = ""
+        self._labels: dict[int, str] = {}
+        self._texts: dict[int, str] = {}
+        self._bars: dict[int, TaskID] = {}
         self._progress = Progress(
             TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=20),
@@ -43,7 +52,6 @@ class Display:
             disable=not self._live,
         )
         self._sweep = self._progress.add_task("sweep", total=None, visible=False)
-        self._cell = self._progress.add_task("", total=None, visible=False)
 
     def __enter__(self) -> Display:
         self._progress.start()
@@ -63,25 +71,35 @@ class Display:
         self._total = total
         self._progress.update(self._sweep, total=total, visible=True)
 
-    def cell(self, label: str) -> None:
-        """A cell begins."""
-        self._label = label
-        self._progress.reset(self._cell, total=None, description=label, visible=True)
+    def cell(self, worker: int, label: str) -> None:
+        """A worker begins a cell."""
+        self._labels[worker] = label
+        if self._live:
+            if worker not in self._bars:
+                self._bars[worker] = self._progress.add_task("", total=None)
+            self._progress.reset(self._bars[worker], total=None, description=label, visible=True)
 
-    def phase(self, text: str) -> None:
-        """A phase of the cell begins."""
-        self._progress.reset(self._cell, total=None, description=f"{self._label}: {text}", visible=True)
-        if text.startswith("prepare") and not self._live:
+    def phase(self, worker: int, text: str) -> None:
+        """A phase of the worker's cell begins."""
+        self._texts[worker] = text
+        if self._live:
+            self._progress.reset(self._bars[worker], total=None, description=f"{self._labels[worker]}: {text}")
+        elif text.startswith("prepare"):
             self.say(f"{text} (once, then cached)")
-        self._text = text
 
-    def progress(self, done: float, total: float) -> None:
+    def progress(self, worker: int, done: float, total: float) -> None:
         """So much of the phase is done."""
-        self._progress.update(self._cell, completed=done, total=total)
-        now = time.monotonic()
-        if not self._live and now - self._said > _QUIET:
-            self._said = now
-            self.say(f"  {self._text}: {done:g} of {total:g}")
+        if self._live:
+            self._progress.update(self._bars[worker], completed=done, total=total)
+        elif (moment := time.monotonic()) - self._said > _QUIET:
+            self._said = moment
+            self.say(f"  {self._labels[worker]}, {self._texts.get(worker, '')}: {done:g} of {total:g}")
+
+    def elsewhere(self, label: str, status: Status) -> None:
+        """A cell need not be run here after all."""
+        self._count += 1
+        self._progress.update(self._sweep, completed=self._count)
+        self.say(f"{status.value:11s} {self._count}/{self._total} {label}: done by another sweep")
 
     def finished(self, record: Record) -> None:
         """A cell has ended."""

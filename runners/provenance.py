@@ -8,12 +8,13 @@ import importlib.metadata
 import importlib.util
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from runners.build import PLUGIN_PACKAGES
+from runners.errors import one_line
 from runners.hardware import cores
 from tasks.metering import fingerprint
 
@@ -84,8 +85,47 @@ def code_fingerprint(plugin: Any) -> str:
     Args:
         plugin: a class, or a record, whose nested records count too.
     """
+    return _reachable(_modules(plugin))
+
+
+def recorded_fingerprint(identity: Any) -> str:
+    """The fingerprint that `code_fingerprint` would give now for the record that an identity tells of.
+
+    Args:
+        identity: what `tasks.preparation.identity` made of a method or a task.
+
+    Raises:
+        LookupError: some of its code is gone or cannot be read; the sentence says which and why.
+    """
+    modules = list(_named_modules(identity))
+    for name in modules:
+        try:
+            there = importlib.util.find_spec(name) is not None
+        except ModuleNotFoundError:  # not even its package
+            there = False
+        if not there:
+            raise LookupError(f"there is no module {name} any more")
+    try:
+        return _reachable(modules)
+    except Exception as error:  # a plugin may be broken in any way
+        raise LookupError(f"its code cannot be read ({type(error).__name__}: {one_line(error)})") from error
+
+
+def _named_modules(value: Any) -> Iterator[str]:
+    """Modules of the classes that an identity names, where `_modules` finds the records themselves."""
+    if isinstance(value, Mapping) and "_target_" in value:
+        yield str(value["_target_"]).rpartition(".")[0]
+        for part in value.values():
+            yield from _named_modules(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _named_modules(part)
+
+
+def _reachable(modules: Iterable[str]) -> str:
+    """Hash of modules and of every plugin module that they import, directly or not."""
     seen: dict[str, str] = {}
-    waiting = list(_modules(plugin))
+    waiting = list(modules)
     while waiting:
         name = waiting.pop()
         if name in seen or name.partition(".")[0] not in PLUGIN_PACKAGES:

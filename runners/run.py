@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import math
 import time
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from runners.hardware import Hardware
-from tasks.metering import SOLVE, Ledger
+from tasks.metering import PRICED, SOLVE, Ledger
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -30,6 +31,9 @@ class Watcher(Protocol):
     def progress(self, done: float, total: float) -> None:
         """So much of the phase is done."""
 
+    def carried(self, seconds: float) -> None:
+        """The clock goes on from an earlier attempt that was cut off."""
+
 
 class Nobody:
     """Watches nothing."""
@@ -38,6 +42,9 @@ class Nobody:
         """Say nothing."""
 
     def progress(self, done: float, total: float) -> None:
+        """Say nothing."""
+
+    def carried(self, seconds: float) -> None:
         """Say nothing."""
 
 
@@ -106,6 +113,7 @@ class AttemptRun:
     checkpoint_file: Path | None = None
     offers: Offers | None = None
     logs: dict[str, list[list[float]]] = field(default_factory=dict)
+    preemptions: int = 0
     _restored: bool = False
 
     @functools.cached_property
@@ -143,6 +151,7 @@ class AttemptRun:
             "seconds": self.clock.seconds(),
             "totals": self.ledger.totals(SOLVE),
             "rng": self.rng.bit_generator.state,
+            "preemptions": self.preemptions,
         }
         torch.save(content, temporary)
         temporary.replace(self.checkpoint_file)
@@ -157,8 +166,16 @@ class AttemptRun:
         if self._restored:
             return dict(content["state"])
         self._restored = True
+        self.preemptions = content["preemptions"] + 1
         self.clock.carried += content["seconds"]
+        self.watcher.carried(content["seconds"])
         for unit, total in content["totals"].items():
-            self.ledger.spend(unit, total)
+            if unit != PRICED or not self.ledger.prices():  # a priced total books itself
+                self.ledger.spend(unit, total)
         self.rng.bit_generator.state = content["rng"]
         return dict(content["state"])
+
+
+def now() -> str:
+    """The moment, as records write it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

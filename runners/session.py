@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
+import time
+from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from results.record import Record, RecordError, Status, from_json, write, write_text
+from results.record import Status
 from results.store import Store, StoreError
-from runners import tracker
-from runners.attempt import Attempt
-from runners.errors import CommandError, one_line
-from runners.pair import Pair, board_of
+from runners.errors import CommandError
+from runners.keeper import Claimed, Keeper
+from runners.pair import Pair
 from runners.progress import Display
+from runners.supervised import Cell, Job
+from runners.worker import Answer
 
 BAD = frozenset(Status) - {Status.OK, Status.SKIPPED, Status.INTERRUPTED}
+_AHEAD = 2.0  # seconds of work that are claimed ahead of the workers
+_MOST = 256  # cells claimed at a time
+_AGAIN = 1.0  # seconds before asking again for cells that another sweep holds
 
 
 def store_url(given: str | None, outputs: Path) -> str:
@@ -23,90 +32,165 @@ def store_url(given: str | None, outputs: Path) -> str:
     return given or os.environ.get("BAKEOFF_STORE") or str(outputs / "store.sqlite")
 
 
-class Session:
-    """Runs cells one after the other.
-
-    Args:
-        store: where records go.
-        outputs: folder for the record files, checkpoints and records that wait for the store.
-        display: who shows what happens.
-        force: run cells again that the store already has.
-        settings: what cannot move a number, for the records; `tracker` names a tracker, if any.
-    """
-
-    def __init__(
-        self, store: Store, outputs: Path, display: Display, *, force: bool = False, settings: dict[str, Any]
-    ) -> None:
-        self._store = store
-        self._outputs = outputs
-        self._display = display
-        self._force = force
-        self._settings = settings
-        self.ended: list[Status] = []
-
-    def open_seeds(self, pair: Pair, seeds: Sequence[int]) -> list[int]:
-        """The seeds of a pair that are still to be run."""
-        if self._force:
-            return list(seeds)
-        cells = {seed: pair.cell(seed) for seed in seeds}
-        done = self._store.done(list(cells.values()))
-        return [seed for seed in seeds if cells[seed] not in done]
-
-    def run(self, pair: Pair, seeds: Sequence[int]) -> None:
-        """Run the cells of a pair.
-
-        Raises:
-            KeyboardInterrupt: the user stopped it; the record of the cut-off attempt is written.
-        """
-        board = board_of(pair)
-        for seed in seeds:
-            self._display.cell(pair.label(seed))
-            attempt = Attempt(pair, seed, board, self._settings, self._outputs / "checkpoints", self._display)
-            record = attempt.execute()
-            self._keep(record)
-            self.ended.append(record.status)
-            self._display.finished(record)
-            if record.status is Status.INTERRUPTED:
-                raise KeyboardInterrupt
-
-    def _keep(self, record: Record) -> None:
-        folder = self._outputs / record.task / record.method / f"seed{record.seed}" / record.id
-        write(record, folder / "record.json")
-        try:
-            self._store.add([record])
-        except StoreError as error:
-            write_text(self._outputs / "waiting" / record.id, str((folder / "record.json").resolve()))
-            self._display.say(f"{error}; attempt {record.id} waits in {self._outputs / 'waiting'}")
-        if self._settings.get("tracker"):
-            sentence = tracker.mirror(record, self._outputs)
-            if sentence:
-                self._display.say(sentence)
-
-
-def take_in(store: Store, outputs: Path) -> list[str]:
-    """Insert records that an earlier command could not; returns a sentence for each that still cannot be."""
-    waiting = outputs / "waiting"
-    if not waiting.is_dir():
-        return []
-    sentences = []
-    for note in sorted(path for path in waiting.iterdir() if not path.name.startswith(".")):
-        place = Path(note.read_text(encoding="utf-8").strip())
-        try:
-            store.add([from_json(place.read_text(encoding="utf-8"), str(place))])
-        except (OSError, RecordError, StoreError) as error:
-            sentences.append(f"attempt {note.name} still waits: {one_line(error)}")
-        else:
-            note.unlink()
-    return sentences
-
-
-def open_store(given: str | None, outputs: Path) -> Store:
+def open_store(given: str | None, outputs: Path, patience: float = 30.0) -> Store:
     """The store of a command.
 
     Raises:
         CommandError: there is no usable store at that place.
     """
     try:
-        return Store(store_url(given, outputs))
+        return Store(store_url(given, outputs), patience)
     except StoreError as error:
         raise CommandError(str(error)) from error
+
+
+def open_cells(store: Store, pairs: Sequence[tuple[Pair, Sequence[int]]], *, force: bool) -> list[Cell]:
+    """The distinct cells of these pairs that the store does not have yet."""
+    cells: dict[str, Cell] = {}
+    for pair, seeds in pairs:
+        names = pair.cells(seeds)
+        cells |= {name: Cell(pair, seed, name) for seed, name in names.items() if name not in cells}
+    done = set() if force else store.done(list(cells))
+    return [cell for name, cell in cells.items() if name not in done]
+
+
+class Hands(Protocol):
+    """Who can run cells: a crew of workers, or this process."""
+
+    size: int
+
+    def idle(self) -> Sequence[Any]:
+        """Places with nothing to do."""
+
+    def jobs(self) -> list[Job]:
+        """What is being done."""
+
+    def give(self, cell: Cell, place: Any) -> None:
+        """Start an attempt at a cell."""
+
+    def wait(self) -> tuple[list[Answer], list[Any]]:
+        """Wait a moment; what has ended, and what else has come."""
+
+    def stop(self) -> list[Answer]:
+        """Ask everybody to stop; what is left of what was being done."""
+
+
+@dataclass
+class Session:
+    """Runs cells on a crew: claims them a little ahead, so that other sweeps can share the work, and counts.
+
+    Args:
+        crew: who runs them.
+        keeper: who brings records into the store.
+        display: who shows what happens.
+    """
+
+    crew: Hands
+    keeper: Keeper
+    display: Display
+    ended: list[Status] = field(default_factory=list)
+    _ready: deque[Cell] = field(default_factory=deque)
+    _open: deque[Cell] = field(default_factory=deque)
+    _elsewhere: list[Cell] = field(default_factory=list)
+    _asking: bool = False
+    _asked: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _broken: str = ""
+
+    def run(self, cells: Sequence[Cell]) -> None:
+        """Run cells.
+
+        Raises:
+            KeyboardInterrupt: the user stopped it; what was running has its record.
+            CommandError: the records cannot be written any more.
+        """
+        self._open.extend(cells)
+        try:
+            while self._unfinished() and not self._broken:
+                self._feed()
+                self._take(*self.crew.wait())
+            if self._broken:
+                self._take(self.crew.stop(), [])
+        except KeyboardInterrupt:
+            self._take(self.crew.stop(), [])
+            raise
+        if self._broken:
+            raise CommandError(f"outputs: {self._broken}; the sweep stops here, and the same command goes on from here")
+
+    def _unfinished(self) -> bool:
+        return bool(self._ready or self._open or self._elsewhere or self._asking or self.crew.jobs())
+
+    def _feed(self) -> None:
+        for worker in self.crew.idle():
+            if not self._ready:
+                break
+            self.crew.give(self._ready.popleft(), worker)
+        wanted = self._wanted()
+        if self._asking or len(self._ready) >= wanted:
+            return
+        if not self._open and self._elsewhere and not self._ready and time.monotonic() - self._asked > _AGAIN:
+            if not self._counts["waited"]:
+                self.display.say(f"waiting for {len(self._elsewhere)} cells that another sweep runs")
+            self._counts["waited"] += 1
+            self._open.extend(self._elsewhere)
+            self._elsewhere.clear()
+        if self._open:
+            self._asking, self._asked = True, time.monotonic()
+            self.keeper.ask([self._open.popleft() for _ in range(min(2 * wanted, len(self._open)))])
+
+    def _wanted(self) -> int:
+        """Cells to hold ready: about two seconds of work, so that the crew never waits and hoards nothing."""
+        if not self.ended:
+            return self.crew.size
+        each = (time.monotonic() - self._began) / len(self.ended)
+        return max(self.crew.size, min(_MOST, int(_AHEAD / max(each, 1e-3))))
+
+    def _take(self, answers: Sequence[Answer], others: Sequence[Any]) -> None:
+        for answer in answers:
+            self.keeper.keep(answer)
+            self.ended.append(answer.record.status)
+            self.display.finished(answer.record)
+            if answer.trouble:
+                self._broken = answer.trouble
+        if any(answer.record.status is Status.INTERRUPTED for answer in answers) and not self._counts["stopped"]:
+            self._counts["stopped"] += 1
+            raise KeyboardInterrupt
+        for claimed in others:
+            assert isinstance(claimed, Claimed)
+            self._asking = False
+            self._ready.extend(claimed.mine)
+            self._elsewhere.extend(claimed.elsewhere)
+            for cell, status in claimed.done:
+                self._counts["elsewhere"] += 1
+                self.ended.append(status)
+                self.display.elsewhere(cell.pair.label(cell.seed), status)
+
+    def progress(self) -> dict[str, Any]:
+        """How far it is, for `bakeoff status`."""
+        moment, done = time.monotonic(), len(self.ended)
+        bad = sum(status in BAD for status in self.ended)
+        running = [
+            {
+                "cell": job.cell.pair.label(job.cell.seed),
+                "phase": job.phase,
+                "seconds": moment - job.since,
+                "share": job.share,
+            }
+            for job in self.crew.jobs()
+        ]
+        return {
+            "done": done,
+            "ok": sum(status is Status.OK for status in self.ended),
+            "bad": bad,
+            "elsewhere": self._counts["elsewhere"],
+            "running": running,
+            "workers": self.crew.size,
+            "rate": (moment - self._began) / done if done else None,
+        }
+
+
+def command_line() -> str:
+    """This command, as `bakeoff status` shows it."""
+    words = sys.orig_argv[sys.orig_argv.index("run") :] if "run" in sys.orig_argv else sys.argv[1:]
+    return shlex.join(["bakeoff", *words])

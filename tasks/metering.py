@@ -20,6 +20,7 @@ import numpy as np
 
 SOLVE = "solve"
 USE = "use"
+PRICED = "work"  # the unit of prices
 
 Answer = TypeVar("Answer")
 
@@ -55,10 +56,21 @@ class Ledger:
 
     Totals only grow; there is no way to give units back. `account` says where new entries are booked: it starts as
     `solve`, and only the runner moves it.
+
+    Args:
+        limits: what may be spent.
+        prices: where methods may trade one unit of work for another, the frozen price of each in `PRICED` units; those
+            are booked along with it, and a limit on them is the common budget. A task keeps the prices in a field
+            called `prices`, so that they are part of the cell.
     """
 
-    def __init__(self, *limits: Limit) -> None:
+    def __init__(self, *limits: Limit, prices: Mapping[str, float] | None = None) -> None:
         self._limits = {(limit.account, limit.unit): limit.amount for limit in limits}
+        self._prices = {unit: float(price) for unit, price in sorted((prices or {}).items())}
+        if PRICED in self._prices or not all(0 <= price < math.inf for price in self._prices.values()):
+            raise ValueError(
+                f"prices must be finite, not negative, and not of {PRICED}; got {dict(prices or {})}"
+            )
         self._totals: dict[tuple[str, str], float] = {}
         self._account = SOLVE
 
@@ -71,16 +83,25 @@ class Ledger:
         """
         if not 0 <= amount < math.inf:
             raise ValueError(f"cannot spend {amount} of {unit}")
-        key = (self._account, unit)
-        limit = self._limits.get(key)
-        total = self._totals.get(key, 0.0) + float(amount)
-        if limit is not None and total > limit:
-            raise BudgetSpent(self._account, unit, limit)
-        self._totals[key] = total
+        booked = {unit: float(amount)}
+        if unit in self._prices:
+            booked[PRICED] = float(amount) * self._prices[unit]
+        totals = {}
+        for name, units in booked.items():
+            key = (self._account, name)
+            totals[key] = self._totals.get(key, 0.0) + units
+            limit = self._limits.get(key)
+            if limit is not None and totals[key] > limit:
+                raise BudgetSpent(self._account, name, limit)
+        self._totals |= totals
 
     def total(self, unit: str, account: str = SOLVE) -> float:
         """Units booked so far; 0 for a unit that was never spent."""
         return self._totals.get((account, unit), 0.0)
+
+    def prices(self) -> dict[str, float]:
+        """The price of each unit that has one."""
+        return dict(self._prices)
 
     def left(self, unit: str) -> float | None:
         """Units left in the current account, or None where nothing limits them."""

@@ -43,7 +43,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def one_core() -> Hardware:
     """The hardware profile of every test: one thread of this processor."""
-    return Hardware(accelerator="cpu", devices=1, precision="32-true", threads=1, deterministic=True)
+    return Hardware(
+        accelerator="cpu",
+        devices=1,
+        precision="32-true",
+        threads=1,
+        deterministic=True,
+        time_limit=None,
+        memory_limit=None,
+        device_memory_limit=None,
+    )
 
 
 @pytest.fixture
@@ -65,7 +74,7 @@ def execute(make_pair: Callable[..., Pair], tmp_path: Path) -> Callable[..., Rec
 
     def run(method: Method | Reference, task: Task, board: Board, seed: int = 0, name: str = "toy/method") -> Record:
         pair = make_pair(method, task, board.metrics[0].name, name)
-        return Attempt(pair, seed, board, {}, tmp_path / "checkpoints").execute()
+        return Attempt(pair, seed, board, {}, tmp_path).execute()
 
     return run
 

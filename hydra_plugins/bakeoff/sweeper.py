@@ -31,7 +31,7 @@ class BakeoffSweeper(Sweeper):
         from runners.sweep import sweep  # imports plugins, which Hydra's scan of this folder must not
 
         assert self.config is not None  # Hydra calls setup first
-        return sweep(arguments, self.params, self.config, self.context.config_loader)
+        return sweep(arguments, self.params, self.config, self.context.config_loader, self.context)
 
 
 ConfigStore.instance().store(

@@ -84,7 +84,12 @@ class Closed(Task):
 '''
 
 METHOD = '''
+import ctypes
+import os
+import signal
+import time
 from dataclasses import dataclass
+import numpy as np
 from methods.base import Diverged, Method, NotApplicable, Run
 from tasks.urns import Urn
 
@@ -103,10 +108,30 @@ class Mean(Method):
             raise NotApplicable("the urn is of the wrong colour")
         if self.trouble == "stop":
             raise KeyboardInterrupt
-        for step in range(self.draws):
+        if self.trouble == "segfault":
+            ctypes.string_at(0)
+        if self.trouble == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.trouble == "memory":
+            hoard = np.ones(2**29)  # 4 GiB
+            time.sleep(20 + hoard[0])
+        while self.trouble == "loop":
+            pass
+        while self.trouble == "deaf":
+            try:
+                time.sleep(60)
+            except BaseException:
+                continue
+        if self.trouble == "resume":
+            values = (run.restore() or {"values": []})["values"]
+        for step in range(len(values), self.draws):
+            if self.trouble in ("slow", "resume"):
+                time.sleep(0.1)
             values.append(problem.draw())
             run.progress(step + 1, self.draws)
             run.log("value", values[-1])
+            if self.trouble == "resume":
+                run.checkpoint({"values": values})
             run.offer(sum(values) / len(values))
         if self.trouble == "nan":
             return float("nan")

@@ -291,7 +291,8 @@ def test_a_record_that_cannot_reach_the_store_waits_for_the_next_command(bakeoff
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Store, "add", refuse)
         said = bakeoff("run", "method=urns/mean", "task=urns/draws")
-    assert "store is away; attempt" in said.err
+    assert "store is away; finished attempts wait until it answers again" in said.err
+    assert "waits in outputs/waiting for the next command" in said.err
     assert records() == []
     assert len(list(Path("outputs/waiting").iterdir())) == 1
     bakeoff("run", "method=urns/mean", "task=urns/draws", "seed=1")

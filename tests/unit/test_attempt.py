@@ -18,6 +18,7 @@ from methods.reference.trivial import Trivial
 from results.record import Record, Status, from_json
 from runners.attempt import Attempt
 from runners.pair import Pair
+from runners.run import Nobody
 from tasks.base import Board, Direction, Diverged, Invalid, Metric, NotApplicable, Problem, Run, Task
 from tasks.metering import Ledger, Limit, Oracle
 from tasks.preparation import Preparation
@@ -123,7 +124,7 @@ def test_a_good_answer_is_ok(execute: Execute, does: Callable[..., Does]) -> Non
         (Diverged("loss is nan at step 3"), Status.DIVERGED, "loss is nan at step 3", False),
         (ZeroDivisionError("by\nzero"), Status.FAILED, "ZeroDivisionError: by zero", True),
         (ValueError(), Status.FAILED, "ValueError: ValueError", True),
-        (MemoryError("big"), Status.FAILED, "MemoryError: big", True),
+        (MemoryError("big"), Status.MEMORY, "MemoryError: big", True),
         (KeyboardInterrupt(), Status.INTERRUPTED, "KeyboardInterrupt", False),
         (SystemExit(3), Status.KILLED, "SystemExit: 3", True),
     ],
@@ -306,7 +307,7 @@ def test_the_watcher_hears_of_every_phase(
 ) -> None:
     heard: list[Any] = []
 
-    class Watcher:
+    class Watcher(Nobody):
         def phase(self, text: str) -> None:
             heard.append(text)
 

@@ -25,6 +25,9 @@ VALUES: dict[str, Any] = {
     "precision": "32-true",
     "threads": 1,
     "deterministic": True,
+    "time_limit": None,
+    "memory_limit": None,
+    "device_memory_limit": None,
 }
 
 
@@ -38,6 +41,8 @@ def profile(**changes: Any) -> Hardware:
         ({"accelerator": "abacus"}, "accelerator 'abacus' is none of auto, cpu, cuda"),
         ({"devices": 0}, "devices must be at least 1, got 0"),
         ({"threads": 0}, "threads must be at least 1, got 0"),
+        ({"time_limit": 0}, "time_limit must be above 0, got 0"),
+        ({"memory_limit": -1}, "memory_limit must be above 0, got -1"),
         ({"threads": "many"}, r"hardware\.threads: cannot use 'many'"),
     ],
 )
@@ -52,9 +57,20 @@ def test_threads_are_counted_on_the_machine_unless_given(monkeypatch: pytest.Mon
     assert profile(threads=2).resolved().threads == 2
     with pytest.raises(NotApplicable, match="wants 4 threads, but 3 cores are available"):
         profile(threads=4).resolved()
+    assert profile(threads=None).resolved(workers=2).threads == 1
+    assert profile(threads=None).resolved(workers=3).threads == 1
+    with pytest.raises(NotApplicable, match="wants 2 threads for each of 2 workers, but 3 cores are available"):
+        profile(threads=2).resolved(workers=2)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    assert profile(threads=None).resolved(workers=32).threads == 2
     assert profile(threads=None).resolved().threads == 4, "small networks get slower with many"
     assert profile(threads=32).resolved().threads == 32
+
+
+def test_another_machine_is_not_checked_but_must_be_told_which_accelerator() -> None:
+    assert profile(accelerator="cuda", devices=8, threads=4096).elsewhere().devices == 8
+    with pytest.raises(NotApplicable, match="name hardware=cpu or cuda"):
+        profile(accelerator="auto").elsewhere()
 
 
 @pytest.mark.parametrize(("found", "decided"), [(0, "cpu"), (2, "cuda")])

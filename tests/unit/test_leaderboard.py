@@ -6,10 +6,12 @@ import csv
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from results.leaderboard import Leaderboard, leaderboards
 from results.record import Record, Status
+from results.store import Store
 from results.tables import cells, columns, render
 
 
@@ -155,3 +157,60 @@ def test_a_narrow_terminal_leaves_out_what_says_least() -> None:
     assert "height ↑" in narrow
     assert "fidelity" in narrow.replace("\n", " ").partition("Too wide to show")[2]
     assert "Too wide" not in render(boards, "terminal", 160)
+
+
+def test_clocks_of_attempts_that_ran_beside_others_are_marked() -> None:
+    beside = {"settings": {"alone": False, "workers": 2}}
+    boards = leaderboards(
+        [
+            record("toys/mixed", 0, 1.0, settings={"alone": True}),
+            record("toys/mixed", 1, 1.0, **beside),
+            record("toys/quiet", 0, 2.0, settings={"alone": True, "workers": 1}),
+            record("toys/quiet", 1, None, **beside),  # its clock is in no mean
+            record("toys/old", 0, 3.0),
+        ]
+    )
+    alone = {row.method: row.alone for row in boards[0].rows}
+    assert alone == {"toys/mixed": False, "toys/quiet": True, "toys/old": True}
+    for form in ("terminal", "md"):
+        text = render(boards, form)
+        assert text.count("1.00*") == text.count("0.50*") == 1
+        assert " * ran beside other cells." in text.replace("\n", " ")
+    assert {row["method"]: row["alone"] for row in json.loads(render(boards, "json"))["rows"]} == alone
+    rows = csv.DictReader(io.StringIO(render(boards, "csv")))
+    assert {row["method"]: row["alone"] for row in rows} == {name: str(value) for name, value in alone.items()}
+
+
+def test_nothing_is_said_of_other_cells_where_all_ran_alone() -> None:
+    for settings in ({}, {"alone": True}):
+        assert "*" not in render(leaderboards([record("toys/a", 0, 1.0, settings=settings)]), "md")
+    assert "beside" not in render(leaderboards([record("toys/a", 0, None, settings={"alone": False})]), "md")
+
+
+def test_prices_are_said() -> None:
+    priced = {"prices": {"gradients": 1.0, "products": 2.5}, "limits": {"solve": {"work": 100.0, "products": 9.0}}}
+    late = {"ended": "2026-01-09T00:00:00.000+00:00"}
+    boards = leaderboards([record("toys/a", 0, 1.0, **priced), record("toys/b", 0, None, **late)])
+    assert (boards[0].prices, boards[0].priced) == (priced["prices"], "work")
+    assert " prices: 1 work per gradients, 2.5 per products." in render(boards, "md")
+    assert json.loads(render(boards, "json"))["rows"][0]["prices"] == priced["prices"]
+    assert next(iter(csv.DictReader(io.StringIO(render(boards, "csv")))))["prices.products"] == "2.5"
+    without = leaderboards([record("toys/a", 0, 1.0, prices=priced["prices"])])
+    assert " prices: 1 per gradients, 2.5 per products." in render(without, "md")
+    assert "prices" not in render(leaderboards([record("toys/a", 0, 1.0)]), "md")
+
+
+def test_boards_of_heads_and_of_whole_records_are_the_same(tmp_path: Path) -> None:
+    """Records of a store share values, others do not."""
+    made = [
+        record(f"toys/{name}", seed, seed + len(name) if seed else None, logs={"loss": [[0, 0.0, 1.0]]}, **changes)
+        for name in ("a", "bb")
+        for seed in range(3)
+        for changes in ({}, {"scale": "tiny", "id": f"{name}{seed}", "cell": f"{name}{seed}"})
+    ]
+    store = Store(str(tmp_path / "store.sqlite"))
+    store.add(made)
+    for form in ("md", "json"):
+        texts = {render(leaderboards(records), form) for records in (made, store.records(), store.heads())}
+        assert len(texts) == 1
+    store.close()

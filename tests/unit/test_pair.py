@@ -129,6 +129,7 @@ def choice(
     values: dict[str, dict[str, Any]] = {kind: {**it.values, "card": it.card} for kind, it in entries.items()}
     values["hardware"] = {
         "accelerator": "cpu", "devices": 1, "precision": "32-true", "threads": 1, "deterministic": True,
+        "time_limit": None, "memory_limit": None, "device_memory_limit": None,
     }  # fmt: skip
     for key, value in changes.items():
         kind, _, rest = key.partition(".")

@@ -28,22 +28,23 @@ def shown(display_on_terminal: bool, monkeypatch: pytest.MonkeyPatch) -> str:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=display_on_terminal, width=150, color_system=None)
     with Display(console) as display:
-        display.begin(2)
-        display.cell("linc on sst2, seed 3")
-        display.phase("prepare Model")
-        display.progress(1, 4)
-        display.phase("solve")
-        display.progress(30, 40)
+        display.begin(3)
+        display.cell(0, "linc on sst2, seed 3")
+        display.phase(0, "prepare Model")
+        display.progress(0, 1, 4)
+        display.phase(0, "solve")
+        display.progress(0, 30, 40)
         display.finished(record(Status.OK, metrics={"height": 0.12345}, seconds={"solve": 1.0, "evaluate": 0.5}))
-        display.cell("linc on trec, seed 3")
+        display.cell(0, "linc on trec, seed 3")
         display.finished(record(Status.FAILED, reason="RuntimeError: [red] boom"))
+        display.elsewhere("kd on trec, seed 3", Status.OK)
     return stream.getvalue()
 
 
 def test_a_terminal_has_a_bar_for_the_sweep_and_one_for_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(True, monkeypatch)
     assert "sweep" in text
-    assert "2/2" in text
+    assert "3/3" in text
     assert "linc on trec, seed 3" in text
     assert "━" in text
 
@@ -52,14 +53,15 @@ def test_a_pipe_has_plain_lines_and_no_bars(monkeypatch: pytest.MonkeyPatch) -> 
     text = shown(False, monkeypatch)
     assert "━" not in text
     assert "prepare Model (once, then cached)" in text
-    assert "  solve: 30 of 40" in text
+    assert "  linc on sst2, seed 3, solve: 30 of 40" in text
 
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_each_finished_cell_has_one_line(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = shown(terminal, monkeypatch).splitlines()
-    assert sum("ok          1/2 x on x, seed 3: height 0.1235 (1.5 s) x" in line for line in lines) == 1
-    assert sum("failed      2/2 x on x, seed 3: RuntimeError: [red] boom (0.0 s) x" in line for line in lines) == 1
+    assert sum("ok          1/3 x on x, seed 3: height 0.1235 (1.5 s) x" in line for line in lines) == 1
+    assert sum("ok          3/3 kd on trec, seed 3: done by another sweep" in line for line in lines) == 1
+    assert sum("failed      2/3 x on x, seed 3: RuntimeError: [red] boom (0.0 s) x" in line for line in lines) == 1
 
 
 def test_a_metric_beside_a_bad_ending_comes_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

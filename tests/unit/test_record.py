@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from results.packed import NOTHING, Unpacker, pack
 from results.record import SCHEMA, Record, RecordError, Status, finite, from_json, write, write_text
 
 RECORD = Record(
@@ -60,6 +61,9 @@ records = st.builds(
     curve=st.lists(mappings, max_size=2),
     logs=st.dictionaries(st.text(), st.lists(st.lists(numbers, max_size=3), max_size=2), max_size=2),
     peak_memory_mib=st.none() | numbers,
+    prices=amounts,
+    preemptions=st.integers(0, 9),
+    provenance=mappings,
 )
 
 
@@ -69,6 +73,52 @@ def test_a_record_written_and_read_again_is_the_same(record: Record) -> None:
     again = from_json(record.to_json(), "here")
     assert again == record
     assert isinstance(again.status, Status)
+
+
+@settings(max_examples=60)
+@given(st.lists(records, max_size=3))
+def test_a_record_packed_and_unpacked_is_the_same(packed: list[Record]) -> None:
+    unpacker = Unpacker()
+    assert [unpacker.record(*pack(vars(record)), "here") for record in packed] == packed
+
+
+@settings(max_examples=40)
+@given(records)
+def test_a_packed_record_without_its_last_part_lacks_only_that(record: Record) -> None:
+    common, head, _ = pack(vars(record))
+    bare: dict[str, Any] = {"traceback": "", "curve": [], "logs": {}, "preparations": {}, "provenance": {}}
+    assert Unpacker().record(common, head, NOTHING, "here") == replace(record, **bare)
+
+
+def test_what_all_seeds_of_a_pair_share_is_one_text() -> None:
+    texts = {pack(vars(replace(RECORD, seed=seed, identity={"seed": seed, "task": {}})))[0] for seed in range(5)}
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_packed_record_that_is_cut_off_is_refused(part: int) -> None:
+    texts = list(pack(vars(RECORD)))
+    texts[part] = texts[part][:-1]
+    with pytest.raises(RecordError, match=r"^here: not a complete record"):
+        Unpacker().record(texts[0], texts[1], texts[2], "here")
+
+
+def test_an_identity_that_is_none_is_packed_as_it_is() -> None:
+    odd = replace(RECORD, identity=[1, 2])  # type: ignore[arg-type]
+    assert Unpacker().record(*pack(vars(odd)), "here") == odd
+
+
+def test_a_number_that_is_not_finite_cannot_be_packed() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        pack(vars(replace(RECORD, metrics={"a": float("inf")})))
+
+
+def test_a_record_of_the_first_schema_is_read() -> None:
+    content = json.loads(RECORD.to_json())
+    del content["prices"], content["preemptions"]
+    again = from_json(json.dumps(content | {"schema": 1}), "here")
+    assert again == RECORD
+    assert (again.schema, again.prices, again.preemptions) == (2, {}, 0)
 
 
 @settings(max_examples=40)

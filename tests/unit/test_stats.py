@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from results.stats import holm, mean_interval, paired_p_value, ranks, shared
+from results.stats import holm, mean_interval, minimum_detectable, paired_p_value, ranks, shared
 
 
 def test_the_mean_interval_is_scipys() -> None:
@@ -69,3 +69,24 @@ def test_one_method_under_three_names_is_rarely_told_apart() -> None:
     boards = [{name: dict(enumerate(rng.normal(size=5))) for name in "abc"} for _ in range(1500)]
     alarms = np.mean([max(ranks(board).values()) > 1 for board in boards])
     assert alarms <= 0.06  # 5 %, and two standard errors of this simulation
+
+
+@pytest.mark.parametrize(("n", "published"), [(3, 3.26), (5, 1.68), (10, 1.00), (20, 0.66), (30, 0.53), (100, 0.283)])
+def test_the_minimum_detectable_difference_is_the_published_one(n: int, published: float) -> None:
+    assert minimum_detectable(n) == pytest.approx(published, abs=0.005)
+
+
+@pytest.mark.parametrize(("n", "level", "power"), [(2, 0.05, 0.8), (5, 0.05, 0.8), (10, 0.01, 0.9), (30, 0.05, 0.5)])
+def test_the_minimum_detectable_difference_is_detected_as_often_as_said(n: int, level: float, power: float) -> None:
+    samples = np.random.default_rng(5).normal(minimum_detectable(n, level, power), 1.0, (20_000, n))
+    detected = np.mean(reference.ttest_1samp(samples, 0.0, axis=1).pvalue < level)
+    assert detected == pytest.approx(power, abs=0.012)  # three standard errors and a little
+
+
+def test_with_fewer_than_two_seeds_nothing_can_be_detected() -> None:
+    assert minimum_detectable(1) == minimum_detectable(0) == float("inf")
+
+
+def test_more_seeds_detect_less() -> None:
+    differences = [minimum_detectable(n) for n in range(2, 200)]
+    assert differences == sorted(differences, reverse=True)

@@ -1,0 +1,234 @@
+"""The keeper: brings records into the store, holds the leases, and mirrors to a tracker, in a thread of its own.
+
+A store that is slow, locked or away so never keeps the crew from being watched. What cannot be inserted is tried again,
+and at the end waits on disk for the next command.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from results.leases import Leases
+from results.record import Record, RecordError, Status, from_json, write_text
+from results.store import Store, StoreError
+from runners import tracker
+from runners.errors import one_line
+from runners.places import cell_folder, record_file
+from runners.run import now
+from runners.supervised import Cell
+from runners.worker import Answer
+
+_BEAT = 2.0  # seconds between two signs of life
+_PATIENCE = 0.5  # seconds for which new work is waited for
+_RETRY = 3.0  # seconds before a store that refused is asked again
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What became of cells that were asked for.
+
+    Args:
+        mine: to be run here.
+        done: how the others ended that need not be run: before, in another sweep, or as found on disk.
+        elsewhere: another sweep holds these now.
+    """
+
+    mine: list[Cell] = field(default_factory=list)
+    done: list[tuple[Cell, Status]] = field(default_factory=list)
+    elsewhere: list[Cell] = field(default_factory=list)
+
+
+class Keeper(threading.Thread):
+    """One for each sweep.
+
+    Args:
+        store: where records go.
+        outputs: folder of the record files.
+        tracker: name of a tracker to mirror to, if any.
+        bell: gets a `Claimed` for each question.
+        say: shows a sentence to the user.
+        progress: what the sweep says about itself.
+        sweep: name of the sweep; None runs cells whether or not anybody else has or does.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        outputs: Path,
+        tracker: str | None,
+        bell: queue.Queue[Any],
+        say: Callable[[str], None],
+        progress: Callable[[], Mapping[str, Any]],
+        sweep: str | None,
+    ) -> None:
+        super().__init__(name="keeper", daemon=True)
+        self._store, self._outputs, self._tracker, self._sweep = store, outputs, tracker, sweep
+        self._leases = Leases(store)
+        self._bell, self._say, self._progress = bell, say, progress
+        self._inbox: queue.Queue[Any] = queue.Queue()
+        self._pending: list[Answer] = []
+        self._retry = 0.0
+        self._away = False
+        self._began = now()
+        self._beaten = 0.0
+        self._leaving = False
+
+    def keep(self, answer: Answer) -> None:
+        """Bring a record into the store, soon."""
+        self._inbox.put(answer)
+
+    def ask(self, cells: Sequence[Cell]) -> None:
+        """Ask which of these cells are to be run here; the answer comes with the bell."""
+        self._inbox.put(list(cells))
+
+    def finish(self) -> None:
+        """Bring in what is left, and end."""
+        self._inbox.put(None)
+        self.join()
+
+    def run(self) -> None:
+        """Work until told to finish."""
+        while not self._leaving:
+            for item in self._gather():
+                if item is None:
+                    self._leaving = True
+                elif isinstance(item, Answer):
+                    self._pending.append(item)
+                    self._mirror(item.record)
+                else:
+                    self._bell.put(self._claimed(item))
+            if self._leaving or time.monotonic() >= self._retry:
+                self._insert()
+                self._beat()
+        self._leave_waiting()
+
+    def _gather(self) -> list[Any]:
+        """Everything that has come in, so that many records are one transaction."""
+        items = []
+        try:
+            items.append(self._inbox.get(timeout=_PATIENCE))
+            while True:
+                items.append(self._inbox.get_nowait())
+        except queue.Empty:
+            return items
+
+    def _insert(self) -> None:
+        if not self._pending:
+            return
+        records = [answer.record for answer in self._pending]
+        try:
+            self._store.add(records)
+            if self._sweep is not None:
+                self._leases.release(self._sweep, [record.cell for record in records])
+        except StoreError as error:
+            self._refused(error, "finished attempts wait until it answers again")
+        else:
+            self._pending = []
+            self._answered()
+
+    def _beat(self) -> None:
+        if self._sweep is None or (time.monotonic() - self._beaten < _BEAT and not self._leaving):
+            return
+        self._beaten = time.monotonic()
+        try:
+            if self._leaving:
+                self._leases.end(self._sweep, self._progress())
+            else:
+                self._leases.beat(self._sweep, self._progress())
+        except StoreError as error:
+            self._refused(error, "the sweep goes on")
+        else:
+            if not self._pending:
+                self._answered()
+
+    def _refused(self, error: StoreError, consequence: str) -> None:
+        """The store is away: say so once, and ask again later."""
+        if not self._away:
+            self._say(f"{error}; {consequence}")
+        self._away, self._retry = True, time.monotonic() + _RETRY
+
+    def _answered(self) -> None:
+        if self._away:
+            self._say("the store answers again")
+        self._away, self._retry = False, 0.0
+
+    def _claimed(self, cells: list[Cell]) -> Claimed:
+        """Divide cells into ours, done, and somebody else's. A store that is away gives us all."""
+        if self._sweep is None:
+            return Claimed(mine=cells)
+        by_name = {cell.name: cell for cell in cells}
+        names = list(by_name)
+        try:
+            orphans = self._leases.orphans(names)
+            mine = self._leases.claim(self._sweep, names)
+            self._recover([by_name[name] for name in orphans & mine])
+            ended = self._store.ended_since(list(mine), self._began)
+            ended |= dict.fromkeys(self._store.done([name for name in mine if name not in ended]), Status.OK)
+            self._leases.release(self._sweep, list(ended))
+        except StoreError as error:
+            self._refused(error, "cells are run without asking who else does")
+            return Claimed(mine=cells)
+        return Claimed(
+            mine=[cell for cell in cells if cell.name in mine and cell.name not in ended],
+            done=[(by_name[name], status) for name, status in ended.items()],
+            elsewhere=[cell for cell in cells if cell.name not in mine],
+        )
+
+    def _recover(self, cells: Sequence[Cell]) -> None:
+        """Bring in records that a sweep which was cut off had written, but not inserted."""
+        for cell in cells:
+            choice = cell.pair.choice
+            folder = cell_folder(self._outputs, choice.task, choice.method, cell.seed)
+            there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+            for name in set(there) - self._store.known(there):
+                path = record_file(self._outputs, choice.task, choice.method, cell.seed, name)
+                try:
+                    self._store.add([from_json(path.read_text(encoding="utf-8"), str(path))])
+                except (OSError, RecordError) as error:
+                    self._say(f"attempt {name} is lost: {one_line(error)}")
+
+    def _mirror(self, record: Record) -> None:
+        if self._tracker:
+            sentence = tracker.mirror(record, self._outputs)
+            if sentence:
+                self._say(sentence)
+
+    def _leave_waiting(self) -> None:
+        """Note on disk what the store would not take; say what could be kept nowhere."""
+        for answer in self._pending:
+            record = answer.record
+            place = record_file(self._outputs, record.task, record.method, record.seed, record.id)
+            try:
+                if not answer.written:
+                    raise OSError(answer.trouble or "its file was not written")
+                write_text(self._outputs / "waiting" / record.id, str(place.resolve()))
+            except OSError as error:
+                self._say(f"attempt {record.id} is lost; neither the store nor the disk took it: {one_line(error)}")
+            else:
+                self._say(f"attempt {record.id} waits in {self._outputs / 'waiting'} for the next command")
+
+
+def take_in(store: Store, outputs: Path) -> list[str]:
+    """Insert records that an earlier command could not; returns a sentence for each that still cannot be."""
+    waiting = outputs / "waiting"
+    if not waiting.is_dir():
+        return []
+    sentences = []
+    for note in sorted(path for path in waiting.iterdir() if not path.name.startswith(".")):
+        try:
+            place = Path(note.read_text(encoding="utf-8").strip())
+        except FileNotFoundError:  # another command has just taken it in
+            continue
+        try:
+            store.add([from_json(place.read_text(encoding="utf-8"), str(place))])
+        except (OSError, RecordError, StoreError) as error:
+            sentences.append(f"attempt {note.name} still waits: {one_line(error)}")
+        else:
+            note.unlink(missing_ok=True)
+    return sentences

@@ -1,0 +1,45 @@
+"""Where things are: the files of an attempt, and the folders in which plugin packages look for modules."""
+
+from __future__ import annotations
+
+import importlib
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+PACKAGES = ("configs", "methods", "tasks")
+
+
+def roots() -> dict[str, list[str]]:
+    """The folders of each plugin package in this process."""
+    return {name: [str(place) for place in importlib.import_module(name).__path__] for name in PACKAGES}
+
+
+def extend(others: Mapping[str, list[str]]) -> None:
+    """Look in these folders too."""
+    for name, folders in others.items():
+        path = importlib.import_module(name).__path__
+        for folder in folders:
+            if folder not in list(path):
+                path.append(folder)
+    importlib.invalidate_caches()
+
+
+def attempt_name(cell: str) -> str:
+    """A new name for an attempt at a cell."""
+    return f"{cell[:10]}-{uuid.uuid4().hex[:8]}"
+
+
+def cell_folder(outputs: Path, task: str, method: str, seed: int) -> Path:
+    """Where the attempts of a method on a task with a seed are, whatever their values."""
+    return outputs / task / method / f"seed{seed}"
+
+
+def record_file(outputs: Path, task: str, method: str, seed: int, attempt: str) -> Path:
+    """Where the record of an attempt is."""
+    return cell_folder(outputs, task, method, seed) / attempt / "record.json"
+
+
+def checkpoint_file(outputs: Path, cell: str) -> Path:
+    """Where a cell that was cut off keeps its state."""
+    return outputs / "checkpoints" / f"{cell}.pt"

@@ -1,0 +1,89 @@
+"""Sweeps carried by other launchers, with the real engines on this machine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results.record import Record, Status
+from results.store import Store
+
+Bakeoff = Callable[..., Any]  # the fixture: words in, what was said out
+
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("launchers")]
+
+SWEEP = ("run", "-m", "method=urns/mean,urns/single,urns/broken", "task=urns/draws", "seed=range(0,4)", "hardware=cpu")
+
+
+def records() -> list[Record]:
+    store = Store("outputs/store.sqlite")
+    try:
+        return store.records()
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("launcher", ["submitit_local", "joblib"])
+def test_cells_are_packed_into_jobs_and_every_record_comes_back(bakeoff: Bakeoff, launcher: str) -> None:
+    said = bakeoff(*SWEEP, f"hydra/launcher={launcher}", "jobs=2")
+    assert said.code == 1, said.err
+    found = records()
+    assert len(found) == 12, said.err
+    assert {record.status for record in found} == {Status.OK, Status.FAILED}
+    assert len({record.cell for record in found}) == 12
+    assert {record.settings["launcher"] for record in found} == {
+        {"submitit_local": "LocalLauncher", "joblib": "JoblibLauncher"}[launcher]
+    }
+    again = bakeoff(*SWEEP, f"hydra/launcher={launcher}", "jobs=2")
+    assert "skipped 8 of 12 cells" in again.err
+    assert len(records()) == 16
+    assert not list(Path("outputs/waiting").iterdir())
+
+
+@pytest.fixture
+def two_raylets(arena: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Ray cluster of a head that runs nothing and two nodes of one core each."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    slow = (arena / "methods/urns/mean.py").read_text()
+    assert "slow" in slow
+    monkeypatch.setenv("RAY_DEDUP_LOGS", "0")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
+
+
+def test_a_raylet_that_dies_in_mid_sweep_loses_no_cell(two_raylets: Any, bakeoff: Bakeoff) -> None:
+    nodes = [two_raylets.add_node(num_cpus=1) for _ in range(2)]
+    two_raylets.wait_for_nodes()
+    killed: list[float] = []
+
+    def kill_one() -> None:
+        while not list(Path("outputs/urns").rglob("record.json")):
+            time.sleep(0.05)
+        two_raylets.remove_node(nodes[0], allow_graceful=False)
+        killed.append(time.monotonic())
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    said = bakeoff(
+        *("run", "-m", "method=urns/mean,urns/greedy", "task=urns/draws", "seed=range(0,6)", "hardware=cpu"),
+        *("method.trouble=slow", "hydra/launcher=ray", "jobs=4"),
+        *(f"hydra.launcher.ray.init.address='{two_raylets.address}'", "+hydra.launcher.ray.remote.num_cpus=1"),
+    )
+    thread.join()
+    assert killed, said.err
+    assert said.code == 0, said.err
+    found = [record for record in records() if record.status is Status.OK]
+    assert {(record.method, record.seed) for record in found} == {
+        (method, seed) for method in ("urns/mean", "urns/greedy") for seed in range(6)
+    }
