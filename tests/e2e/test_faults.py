@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from results.record import SCHEMA, Record, Status
 from results.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from tests.postgres import Server, binaries
+else:  # pytest looks where conftest.py is
+    from postgres import Server, binaries
 
 Bakeoff = Callable[..., Any]  # the fixture: words in, what was said out
 Start = Callable[..., subprocess.Popen[str]]
@@ -203,6 +210,37 @@ def test_a_locked_database_delays_records_and_loses_none(start: Start) -> None:
         _, err = process.communicate(timeout=60)
         assert "skipped 6 of 6 cells" in err
     assert sorted(record.seed for record in records()) == list(range(6))
+
+
+@pytest.fixture
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server of the test's own."""
+    if binaries() is None:
+        pytest.skip("there is no PostgreSQL server on this machine")
+    folder = Path(tempfile.mkdtemp(prefix="bakeoff-postgres-"))
+    made = Server(folder)
+    made.start()
+    yield made
+    made.stop()
+    shutil.rmtree(folder)
+
+
+def test_a_database_that_goes_and_comes_back_gets_every_record(start: Start, postgres: Server) -> None:
+    words = ("run", "-m", "method=urns/mean", "task=urns/draws", "seed=range(0,12)", "method.trouble=slow", "n_jobs=2")
+    process = start(*words, f"store={postgres.url}")
+    until(lambda: len(written()) >= 2)
+    postgres.stop()
+    until(lambda: len(written()) >= 8)  # the cells go on
+    postgres.start()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert "finished attempts wait until it answers again" in err
+    process = start(*words, f"store={postgres.url}")
+    _, err = process.communicate(timeout=60)
+    assert "skipped 12 of 12 cells" in err
+    assert sorted(record.seed for record in records(postgres.url)) == list(range(12))
+    assert len(written()) == 12
 
 
 def test_two_sweeps_of_the_same_cells_share_them(start: Start) -> None:
