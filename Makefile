@@ -7,7 +7,7 @@ export BAKEOFF_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-start test lint types format clean
+.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store test lint types format clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -25,6 +25,15 @@ bench: setup ## run the quick board and print its leaderboards (a few minutes)
 
 bench-start: setup ## time the start of the command with 500 methods in the catalogue
 	$(PYTHON) tests/bench/start.py
+
+bench-overhead: setup ## harness time per cell, beside benchopt and stock Hydra (a few minutes)
+	$(PYTHON) tests/bench/overhead.py
+
+bench-scaling: setup ## two workers against one, and the share of the harness
+	$(PYTHON) tests/bench/scaling.py
+
+bench-store: setup ## a store of 1,000,000 attempts (5 GB in the temporary folder, five minutes)
+	$(PYTHON) tests/bench/store.py
 
 test: setup lint types ## lint, check types, run all tests with coverage
 	$(PYTHON) -m pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95

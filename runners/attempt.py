@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import traceback
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -71,7 +72,7 @@ class Attempt:
         """Run the cell and write down what happened."""
         started = now()
         cell = self.pair.cell(self.seed)
-        scratch = Path(tempfile.mkdtemp(prefix="bakeoff-"))
+        scratch = Path(tempfile.gettempdir()) / f"bakeoff-{uuid.uuid4().hex}"  # made when it is needed
         checkpoint = checkpoint_file(self.outputs, cell)
         try:
             with self.pair.hardware.applied():
@@ -81,7 +82,8 @@ class Attempt:
             self._end(error)
         finally:
             self.open = False
-            shutil.rmtree(scratch, ignore_errors=True)
+            if scratch.exists():
+                shutil.rmtree(scratch, ignore_errors=True)
         if self.status is not Status.INTERRUPTED:
             checkpoint.unlink(missing_ok=True)
         return self._record(cell, started)
@@ -106,7 +108,7 @@ class Attempt:
                 random_stream("method", *key, pair.choice.method, pair.method_card.version),
                 self.ledger,
                 pair.hardware,
-                _folder(scratch / "solve"),
+                scratch / "solve",
                 self.watcher,
                 checkpoint_file=checkpoint,
                 offers=Offers(),
@@ -116,9 +118,7 @@ class Attempt:
                 solution = self._solve(problem, solving)
             finally:
                 self.preemptions = solving.preemptions
-            using = AttemptRun(
-                random_stream("use", *key), self.ledger, pair.hardware, _folder(scratch / "use"), self.watcher
-            )
+            using = AttemptRun(random_stream("use", *key), self.ledger, pair.hardware, scratch / "use", self.watcher)
             with self.ledger.booking(USE):
                 self.metrics = self._timed("evaluate", lambda: self._score(solution, using))
         finally:
@@ -164,8 +164,8 @@ class Attempt:
         """Score what was offered on the way; an early offer that cannot be scored does not undo the answer."""
         key = (self.pair.task.name, self.pair.task.version, self.seed)
         for index, offer in enumerate(offers):
-            folder = _folder(scratch / f"offer{index}")
-            run = AttemptRun(random_stream("use", *key), Ledger(), self.pair.hardware, folder)
+            room = scratch / f"offer{index}"
+            run = AttemptRun(random_stream("use", *key), Ledger(), self.pair.hardware, room)
             point: dict[str, Any] = {"seconds": offer.seconds, "cost": offer.cost, "metrics": {}}
             try:
                 with run.ledger.booking(USE), self.ledger.booking("offers"):
@@ -238,8 +238,3 @@ class Attempt:
             preparations=self.preparations,
             provenance=environment() | {"fingerprints": code},
         )
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir(parents=True)
-    return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import queue
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -55,6 +56,8 @@ class Crew:
     workers: list[Worker] = field(default_factory=list)
 
     def __enter__(self) -> Crew:
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(0.0005)  # else a thread that writes JSON keeps the others waiting 5 ms
         self._folder = Path(tempfile.mkdtemp(prefix="bakeoff-crew-"))
         self._pickled: dict[int, bytes] = {}
         self.workers = [Worker(number, self._folder, self.threads, self.bell) for number in range(self.size)]
@@ -64,6 +67,7 @@ class Crew:
         for worker in self.workers:
             worker.close(at_once=kind is not None or worker.job is not None)
         shutil.rmtree(self._folder, ignore_errors=True)
+        sys.setswitchinterval(self._interval)
 
     def idle(self) -> list[Worker]:
         """Workers with nothing to do."""

@@ -105,7 +105,8 @@ class Display:
         """A cell has ended."""
         self._count += 1
         self._said = time.monotonic()
-        self._progress.update(self._sweep, completed=self._count)
+        if self._live:
+            self._progress.update(self._sweep, completed=self._count)
         colour = _COLOURS.get(record.status, "red")
         value = record.metrics.get(record.rank_metric)
         shown = f"{record.rank_metric} {value:.4g}" if value is not None else record.reason
@@ -113,5 +114,8 @@ class Display:
             shown = f"{shown}; {record.reason}"
         seconds = sum(record.seconds.get(phase, 0.0) for phase in ("solve", "evaluate"))
         line = f" {self._count}/{self._total} {record.method} on {record.task}, seed {record.seed}: {shown}"
-        status = Text(f"{record.status.value:11s}", style=colour)
-        self._console.print(status.append(f"{line} ({seconds:.1f} s) {record.id}", style="default"))
+        line = f"{line} ({seconds:.1f} s) {record.id}"
+        if self._live:
+            self._console.print(Text(f"{record.status.value:11s}", style=colour).append(line, style="default"))
+        else:  # plain, since drawing a line takes longer than a small cell
+            print(f"{record.status.value:11s}{line}", file=self._console.file, flush=True)

@@ -107,7 +107,7 @@ class AttemptRun:
     rng: np.random.Generator
     ledger: Ledger
     hardware: Hardware
-    folder: Path
+    room: Path  # where `folder` is made, if anybody asks for it
     watcher: Watcher = field(default_factory=Nobody)
     clock: Clock = field(default_factory=Clock)
     checkpoint_file: Path | None = None
@@ -115,6 +115,13 @@ class AttemptRun:
     logs: dict[str, list[list[float]]] = field(default_factory=dict)
     preemptions: int = 0
     _restored: bool = False
+
+    @functools.cached_property
+    def folder(self) -> Path:
+        """An empty folder for files."""
+        self.room.parent.mkdir(mode=0o700, exist_ok=True)
+        self.room.mkdir(exist_ok=True)
+        return self.room
 
     @functools.cached_property
     def fabric(self) -> Fabric:
