@@ -10,7 +10,7 @@ import json
 import math
 import os
 import uuid
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Record:
         limits: the ledger's limits, in the same form.
         prices: frozen prices by unit, where a task lets methods trade one unit of work for another; the priced total
             is the unit named in `limits`.
-        seconds: clock by phase (`prepare`, `solve`, `evaluate`).
+        seconds: clock by phase: `prepare`, `problem`, `solve`, `evaluate`, and `offers`, scored after the answer.
         peak_memory_mib: highest resident memory of the process during `solve` and `evaluate`.
         curve: scored offers: seconds, cost and metrics of each.
         logs: what the method logged, by name: [step, seconds, value] each. Its own word.

@@ -97,8 +97,7 @@ class Attempt:
         pair, seed = self.pair, self.seed
         key = (pair.task.name, pair.task.version, seed)
         self._timed("prepare", self._prepare)
-        self.phase = "problem"
-        problem = pair.task.problem(seed)
+        problem: Problem = self._timed("problem", lambda: pair.task.problem(seed))
         self.ledger = problem.ledger
         if self.ledger.prices() != getattr(pair.task, "prices", {}):
             raise ValueError("the prices of the ledger are not those of the task's field 'prices'")
@@ -124,7 +123,8 @@ class Attempt:
         finally:
             self.peak = memory.mib()
         assert solving.offers is not None
-        self._score_offers(solving.offers.curve(), scratch)
+        if offers := solving.offers.curve():
+            self._timed("offers", lambda: self._score_offers(offers, scratch))
 
     def _prepare(self) -> None:
         for name, part in self.pair.task.preparations().items():
@@ -177,7 +177,7 @@ class Attempt:
 
     def _timed(self, phase: str, work: Callable[[], Any], clock: Clock | None = None) -> Any:
         self.phase = phase
-        if phase != "prepare":
+        if phase in ("solve", "evaluate", "offers"):
             self.watcher.phase(phase)
         clock = clock or Clock()
         try:

@@ -73,7 +73,7 @@ class Job:
     tries: int = 0
 
     def seconds(self, moment: float) -> float:
-        """Seconds in `solve` and `evaluate` so far."""
+        """Seconds on the clock that has a limit."""
         return 0.0 if self.timed is None else moment - self.timed + self.carried
 
 
@@ -138,8 +138,10 @@ class Worker:
                 continue
             elif kind == "phase":
                 self.job.phase, self.job.since, self.job.share = rest[0], stamp, None
-                if self.job.timed is None and rest[0] in ("solve", "evaluate"):
-                    self.job.timed = stamp
+                if self.job.timed is None or rest[0] == "offers":  # these have the limit once more for themselves
+                    self.job.timed = stamp if rest[0] in ("solve", "evaluate", "offers") else None
+                if rest[0] == "offers":
+                    self.job.carried = 0.0
                 display.phase(self.number, rest[0])
             elif kind == "progress":
                 self.job.share = rest[0] / rest[1] if rest[1] else None

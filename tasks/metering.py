@@ -68,9 +68,7 @@ class Ledger:
         self._limits = {(limit.account, limit.unit): limit.amount for limit in limits}
         self._prices = {unit: float(price) for unit, price in sorted((prices or {}).items())}
         if PRICED in self._prices or not all(0 <= price < math.inf for price in self._prices.values()):
-            raise ValueError(
-                f"prices must be finite, not negative, and not of {PRICED}; got {dict(prices or {})}"
-            )
+            raise ValueError(f"prices must be finite, not negative, and not of {PRICED}; got {dict(prices or {})}")
         self._totals: dict[tuple[str, str], float] = {}
         self._account = SOLVE
 

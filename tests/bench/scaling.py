@@ -82,12 +82,23 @@ def sweep(folder: Path, cells: int, jobs: int, repeat: int) -> tuple[float, list
     return wall, records
 
 
-def harness_share(records: list[Record], workers: int) -> float:
-    """What part of the time between the first start and the last end was not spent on solving and scoring."""
-    busy = sum(record.seconds["solve"] + record.seconds["evaluate"] for record in records)
-    first = min(datetime.datetime.fromisoformat(record.started) for record in records)
-    last = max(datetime.datetime.fromisoformat(record.ended) for record in records)
-    return 1 - busy / workers / (last - first).total_seconds()
+def harness_share(records: list[Record]) -> float:
+    """What part of the time between a worker's first start and its last end went into no phase of any attempt.
+
+    Records do not say which worker made them, so that each goes to the one that was free last before it began.
+    """
+    ends: list[datetime.datetime] = []
+    begun: list[datetime.datetime] = []
+    for record in sorted(records, key=lambda record: record.started):
+        start, end = (datetime.datetime.fromisoformat(text) for text in (record.started, record.ended))
+        free = [place for place, last in enumerate(ends) if last <= start]
+        if free:
+            ends[max(free, key=lambda place: ends[place])] = end
+        else:
+            begun.append(start)
+            ends.append(end)
+    held = sum((end - start).total_seconds() for start, end in zip(begun, ends, strict=True))
+    return 1 - sum(sum(record.seconds.values()) for record in records) / held
 
 
 def main() -> int:
@@ -108,7 +119,7 @@ def main() -> int:
             for cells in (few, many):
                 runs = [sweep(folder, cells, jobs, repeat) for repeat in range(given.repeats)]
                 walls[cells, jobs] = min(wall for wall, _ in runs)
-                shares[jobs] = min(harness_share(records, jobs) for _, records in runs)
+                shares[jobs] = min(harness_share(records) for _, records in runs)
     each = {jobs: (walls[many, jobs] - walls[few, jobs]) / (many - few) for jobs in (1, 2)}
     print(f"{'workers':>8s} {f'{few} cells':>10s} {f'{many} cells':>10s} {'each':>8s} {'harness':>8s}")
     for jobs in (1, 2):

@@ -108,7 +108,7 @@ def test_a_good_answer_is_ok(execute: Execute, does: Callable[..., Does]) -> Non
     assert record.metrics["error"] == 0
     assert record.cost == {"solve": {"hints": 1}, "use": {"looks": 2}}
     assert record.limits == {"solve": {"hints": 10}}
-    assert set(record.seconds) == {"prepare", "solve", "evaluate"}
+    assert set(record.seconds) == {"prepare", "problem", "solve", "evaluate"}
     assert record.metric_info["error"] == {"unit": "units", "direction": "lower"}
     assert (record.seed, record.task, record.method, record.arena) == (3, "toy/guessing", "toy/method", "toy")
     assert (record.task_version, record.method_version, record.rank_metric) == (2, 1, "error")
