@@ -15,11 +15,12 @@ from methods.base import Reference
 from results.record import Record, Status, finite
 from runners.errors import one_line
 from runners.hardware import PeakMemory, seed_everything
+from runners.moments import now
 from runners.pair import PAPER_VALUES, Pair
 from runners.places import attempt_name, checkpoint_file
 from runners.preparing import ensure
 from runners.provenance import code_fingerprint, environment
-from runners.run import AttemptRun, Clock, Nobody, Offer, Offers, Watcher, now
+from runners.run import AttemptRun, Clock, Nobody, Offer, Offers, Watcher
 from tasks.base import Board, Diverged, Invalid, NotApplicable, Problem
 from tasks.metering import SOLVE, USE, BudgetSpent, Ledger, random_stream
 
@@ -125,6 +126,7 @@ class Attempt:
         assert solving.offers is not None
         if offers := solving.offers.curve():
             self._timed("offers", lambda: self._score_offers(offers, scratch))
+            self.phase = "evaluate"  # where an answer that diverged was found out
 
     def _prepare(self) -> None:
         for name, part in self.pair.task.preparations().items():

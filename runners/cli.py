@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from runners import moments
 from runners.errors import CommandError, one_line, suggestion
 from runners.words import STORE, one_of, only_keys, opened, split
 
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     # torch's threads wait by spinning; on cores that others use too, long spins make them ten times slower
     os.environ.setdefault("GOMP_SPINCOUNT", "500")
+    moments.begin()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
         print(HELP)

@@ -19,8 +19,8 @@ from results.record import Record, RecordError, Status, from_json, write_text
 from results.store import Store, StoreError
 from runners import tracker
 from runners.errors import one_line
+from runners.moments import began
 from runners.places import cell_folder, record_file
-from runners.run import now
 from runners.supervised import Cell
 from runners.worker import Answer
 
@@ -75,7 +75,7 @@ class Keeper(threading.Thread):
         self._pending: list[Answer] = []
         self._retry = 0.0
         self._away = False
-        self._began = now()
+        self._began = began()
         self._beaten = 0.0
         self._leaving = False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import math
 import time
@@ -181,8 +180,3 @@ class AttemptRun:
                 self.ledger.spend(unit, total)
         self.rng.bit_generator.state = content["rng"]
         return dict(content["state"])
-
-
-def now() -> str:
-    """The moment, as records write it."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

@@ -25,11 +25,11 @@ from runners.collector import Collector
 from runners.crew import Crew
 from runners.errors import CommandError, one_line
 from runners.hardware import cores
+from runners.moments import now
 from runners.pair import Pair, board_of
 from runners.places import cell_folder, extend, record_file, roots
 from runners.planning import Plan
 from runners.progress import Display
-from runners.run import now
 from runners.session import open_store
 from runners.supervised import Cell, warm
 from runners.sweep import PATIENCE, begin, look, outputs_of, settings_of, workers_of

@@ -22,10 +22,10 @@ from typing import Any
 import pebble
 
 from results.record import Status
+from runners.moments import now
 from runners.pair import Pair
 from runners.places import roots
 from runners.progress import Display
-from runners.run import now
 from runners.watch import GRACE, Meter, excess, kill_group
 from runners.worker import Answer, Order, start, work
 
