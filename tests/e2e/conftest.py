@@ -7,6 +7,8 @@ told to look there too, so that nothing of it is in the catalogue of the project
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -223,3 +225,24 @@ def bakeoff(arena: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Sai
         return Said(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def start(arena: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a command as a process of its own, with the tiny arena in its catalogue."""
+    processes = []
+
+    def call(*words: str) -> subprocess.Popen[str]:
+        program = (
+            "import sys, configs, methods, tasks\n"
+            f"[p.__path__.append({str(arena)!r} + '/' + p.__name__) for p in (configs, methods, tasks)]\n"
+            f"from runners.cli import main\nsys.exit(main({list(words)!r}))\n"
+        )
+        command = [sys.executable, "-c", program]
+        processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ))
+        return processes[-1]
+
+    yield call
+    for process in processes:
+        process.kill()
+        process.wait()

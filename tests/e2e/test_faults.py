@@ -7,12 +7,10 @@ command continues.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -47,27 +45,6 @@ def records(url: str = "outputs/store.sqlite") -> list[Record]:
 
 def endings(found: list[Record]) -> Counter[str]:
     return Counter(record.status.value for record in found)
-
-
-@pytest.fixture
-def start(arena: Path) -> Iterator[Start]:
-    """Starts a command as a process of its own, with the tiny arena in its catalogue."""
-    processes = []
-
-    def call(*words: str) -> subprocess.Popen[str]:
-        program = (
-            "import sys, configs, methods, tasks\n"
-            f"[p.__path__.append({str(arena)!r} + '/' + p.__name__) for p in (configs, methods, tasks)]\n"
-            f"from runners.cli import main\nsys.exit(main({list(words)!r}))\n"
-        )
-        command = [sys.executable, "-c", program]
-        processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ))
-        return processes[-1]
-
-    yield call
-    for process in processes:
-        process.kill()
-        process.wait()
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
