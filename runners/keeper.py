@@ -17,7 +17,7 @@ from typing import Any
 from results.leases import Leases
 from results.record import Record, RecordError, Status, from_json, write_text
 from results.store import Store, StoreError
-from runners import tracker
+from runners import tracker as mirrors
 from runners.errors import one_line
 from runners.moments import began
 from runners.places import cell_folder, record_file
@@ -75,6 +75,7 @@ class Keeper(threading.Thread):
         self._pending: list[Answer] = []
         self._retry = 0.0
         self._away = False
+        self._mode = mirrors.mode()
         self._began = began()
         self._beaten = 0.0
         self._leaving = False
@@ -95,17 +96,20 @@ class Keeper(threading.Thread):
     def run(self) -> None:
         """Work until told to finish."""
         while not self._leaving:
+            fresh = []
             for item in self._gather():
                 if item is None:
                     self._leaving = True
                 elif isinstance(item, Answer):
                     self._pending.append(item)
-                    self._mirror(item.record)
+                    fresh.append(item.record)
                 else:
                     self._bell.put(self._claimed(item))
             if self._leaving or time.monotonic() >= self._retry:
                 self._insert()
                 self._beat()
+            for record in fresh if self._tracker else ():
+                self._mirror(record)
         self._leave_waiting()
 
     def _gather(self) -> list[Any]:
@@ -194,10 +198,13 @@ class Keeper(threading.Thread):
                     self._say(f"attempt {name} is lost: {one_line(error)}")
 
     def _mirror(self, record: Record) -> None:
-        if self._tracker:
-            sentence = tracker.mirror(record, self._outputs)
-            if sentence:
-                self._say(sentence)
+        sentence = mirrors.mirror(record, self._outputs, self._mode)
+        if sentence and self._mode != "offline":  # a network that is away is not waited for again
+            self._say(f"{sentence}; from here on {self._tracker} is written offline, for `{self._tracker} sync`")
+            self._mode = "offline"
+            sentence = mirrors.mirror(record, self._outputs, self._mode)
+        if sentence:
+            self._say(sentence)
 
     def _leave_waiting(self) -> None:
         """Note on disk what the store would not take; say what could be kept nowhere."""

@@ -21,14 +21,18 @@ def check(name: str | None) -> None:
         raise CommandError(f"tracker: '{name}' is none of {', '.join(TRACKERS)}")
 
 
-def mirror(record: Record, folder: Path) -> str | None:
+def mode() -> str:
+    """As `WANDB_MODE` says; else online where there is a key, and offline where there is none."""
+    return os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
+
+
+def mirror(record: Record, folder: Path, mode: str) -> str | None:
     """Copy a record to Weights & Biases; a sentence if that did not work, which never fails the cell.
 
-    Without a key or `WANDB_MODE` it writes offline files below `folder`, to be sent later with `wandb sync`.
+    Offline it writes files below `folder`, to be sent later with `wandb sync`.
     """
     import wandb  # slow, and most runs do without
 
-    mode = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         run = wandb.init(
@@ -40,7 +44,9 @@ def mirror(record: Record, folder: Path) -> str | None:
             config=record.identity | {"scale": record.scale, "settings": record.settings},
             dir=str(folder),
             mode=mode,  # type: ignore[arg-type]  # a word from the environment; wandb checks it
-            settings=wandb.Settings(silent=True, console="off", disable_git=True, x_disable_stats=True),
+            settings=wandb.Settings(
+                silent=True, console="off", disable_git=True, x_disable_stats=True, init_timeout=20
+            ),
         )
         for name, points in record.logs.items():
             run.define_metric(name, step_metric=f"{name} step")
@@ -51,6 +57,7 @@ def mirror(record: Record, folder: Path) -> str | None:
             {f"{account} {unit}": n for account, units in record.cost.items() for unit, n in units.items()}
         )
         run.finish(exit_code=0 if record.status is Status.OK else 1)
-    except (wandb.Error, OSError) as error:
+    except Exception as error:  # noqa: BLE001 (whatever a mirror does, the attempt stands)
+        wandb.teardown()  # its service would refuse the same attempt a second time
         return f"attempt {record.id} was not mirrored to wandb: {one_line(error)}"
     return None

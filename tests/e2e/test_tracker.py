@@ -71,3 +71,17 @@ def test_an_attempt_is_mirrored_offline(bakeoff: Bakeoff, monkeypatch: pytest.Mo
 def test_an_unknown_tracker_is_refused(bakeoff: Bakeoff) -> None:
     said = bakeoff("run", "method=urns/mean", "task=urns/draws", "tracker=paper")
     assert (said.code, said.err) == (2, "bakeoff: tracker: 'paper' is none of wandb\n")
+
+
+def test_a_dead_network_fails_no_cell_and_is_not_waited_for_twice(
+    bakeoff: Bakeoff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    said = bakeoff("run", "-m", "method=urns/mean", "task=urns/draws", "seed=0,1", "tracker=wandb")
+    assert said.code == 0, said.err
+    assert said.err.count("was not mirrored to wandb") == 1
+    assert "from here on wandb is written offline" in said.err
+    found = [read_back(path) for path in Path("outputs").rglob("*.wandb")]
+    assert sum(summary.get("status") == "ok" for _, _, summary in found) >= 2

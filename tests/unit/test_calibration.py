@@ -332,7 +332,16 @@ def choice(task: str, scale: str) -> Choice:
     values = {
         "method": method_entry.values | {"card": method_entry.card},
         "task": task_entry.values | {"card": task_entry.card},
-        "hardware": {"accelerator": "cpu", "devices": 1, "precision": "32-true", "threads": 1, "deterministic": True},
+        "hardware": {
+            "accelerator": "cpu",
+            "devices": 1,
+            "precision": "32-true",
+            "threads": 1,
+            "deterministic": True,
+            "time_limit": None,
+            "memory_limit": None,
+            "device_memory_limit": None,
+        },
     }
     return Choice(method_entry.name, task_entry.name, "cpu", scale, values)
 

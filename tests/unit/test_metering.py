@@ -254,3 +254,26 @@ def test_a_numpy_number_is_its_plain_number() -> None:
 def test_what_has_no_content_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="cannot be hashed by content"):
         fingerprint(value)
+
+
+# --- prices ---
+
+
+def test_priced_units_share_one_budget() -> None:
+    ledger = Ledger(Limit("work", 10), prices={"gradients": 1, "products": 2.5})
+    ledger.spend("gradients", 4)
+    ledger.spend("products", 2)
+    assert ledger.totals() == {"gradients": 4, "products": 2, "work": 9}
+    with pytest.raises(BudgetSpent, match="the solve budget of 10 work is spent"):
+        ledger.spend("products", 1)
+    assert ledger.totals() == {"gradients": 4, "products": 2, "work": 9}, "nothing of it was booked"
+    ledger.spend("gradients", 1)
+    ledger.spend("looks", 100)
+    assert ledger.left("work") == 0
+    assert ledger.prices() == {"gradients": 1, "products": 2.5}
+
+
+@pytest.mark.parametrize("prices", [{"work": 1}, {"gradients": -1}, {"gradients": float("inf")}])
+def test_prices_that_make_no_sense_are_refused(prices: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="prices must be finite"):
+        Ledger(prices=prices)
