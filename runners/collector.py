@@ -32,8 +32,9 @@ class Collector:
         outputs: folder of the records, perhaps shared with the machines that write them.
         display: who shows what happens.
         cells: the cells of the sweep, by name.
-        sweep: name of the sweep; None asks nobody who else runs the cells.
+        sweep: name of the sweep.
         tracker: name of a tracker to mirror to, if any.
+        share: whether cells that others run, or have run, are left to them.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class Collector:
         outputs: Path,
         display: Display,
         cells: Mapping[str, Cell],
-        sweep: str | None,
+        sweep: str,
         tracker: str | None,
+        *,
+        share: bool = True,
     ) -> None:
         self._store, self._outputs, self._display = store, outputs, display
         self._open = dict(cells)
@@ -52,7 +55,7 @@ class Collector:
         self._lock = threading.Lock()
         self._bell: queue.Queue[Any] = queue.Queue()
         self.ended: list[Status] = []
-        self._keeper = Keeper(store, outputs, tracker, self._bell, display.say, self.progress, sweep)
+        self._keeper = Keeper(store, outputs, tracker, self._bell, display.say, self.progress, sweep, share=share)
         self._keeper.start()
 
     def claim(self) -> None:

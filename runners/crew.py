@@ -110,11 +110,11 @@ class Crew:
             worker.watch()
         return answers, others
 
-    def stop(self) -> list[Answer]:
+    def stop(self, reason: str) -> list[Answer]:
         """Ask everybody to stop and wait for it; attempts that do not are killed."""
         for worker in self.workers:
             if worker.job is not None and worker.job.verdict is None:
-                worker.job.verdict = (Status.INTERRUPTED, "stopped by the user")
+                worker.job.verdict = (Status.INTERRUPTED, reason)
                 worker.ask()
         answers: list[Answer] = []
         while any(worker.job is not None for worker in self.workers):

@@ -77,6 +77,6 @@ class Inside:
         except queue.Empty:
             return answers, others
 
-    def stop(self) -> list[Answer]:
+    def stop(self, reason: str) -> list[Answer]:
         """Nothing runs."""
         return []

@@ -54,7 +54,8 @@ class Keeper(threading.Thread):
         bell: gets a `Claimed` for each question.
         say: shows a sentence to the user.
         progress: what the sweep says about itself.
-        sweep: name of the sweep; None runs cells whether or not anybody else has or does.
+        sweep: name of the sweep.
+        share: whether cells that others run, or have run, are left to them.
     """
 
     def __init__(
@@ -65,10 +66,13 @@ class Keeper(threading.Thread):
         bell: queue.Queue[Any],
         say: Callable[[str], None],
         progress: Callable[[], Mapping[str, Any]],
-        sweep: str | None,
+        sweep: str,
+        *,
+        share: bool = True,
     ) -> None:
         super().__init__(name="keeper", daemon=True)
         self._store, self._outputs, self._tracker, self._sweep = store, outputs, tracker, sweep
+        self._share = share
         self._leases = Leases(store)
         self._bell, self._say, self._progress = bell, say, progress
         self._inbox: queue.Queue[Any] = queue.Queue()
@@ -128,7 +132,7 @@ class Keeper(threading.Thread):
         records = [answer.record for answer in self._pending]
         try:
             self._store.add(records)
-            if self._sweep is not None:
+            if self._share:
                 self._leases.release(self._sweep, [record.cell for record in records])
         except StoreError as error:
             self._refused(error, "finished attempts wait until it answers again")
@@ -137,7 +141,7 @@ class Keeper(threading.Thread):
             self._answered()
 
     def _beat(self) -> None:
-        if self._sweep is None or (time.monotonic() - self._beaten < _BEAT and not self._leaving):
+        if time.monotonic() - self._beaten < _BEAT and not self._leaving:
             return
         self._beaten = time.monotonic()
         try:
@@ -164,7 +168,7 @@ class Keeper(threading.Thread):
 
     def _claimed(self, cells: list[Cell]) -> Claimed:
         """Divide cells into ours, done, and somebody else's. A store that is away gives us all."""
-        if self._sweep is None:
+        if not self._share:
             return Claimed(mine=cells)
         by_name = {cell.name: cell for cell in cells}
         names = list(by_name)

@@ -71,7 +71,7 @@ class Hands(Protocol):
     def wait(self) -> tuple[list[Answer], list[Any]]:
         """Wait a moment; what has ended, and what else has come."""
 
-    def stop(self) -> list[Answer]:
+    def stop(self, reason: str) -> list[Answer]:
         """Ask everybody to stop; what is left of what was being done."""
 
 
@@ -108,12 +108,15 @@ class Session:
         self._open.extend(cells)
         try:
             while self._unfinished() and not self._broken:
+                if not self.keeper.is_alive():
+                    raise RuntimeError("the thread that keeps records has ended; what it said is above")
                 self._feed()
                 self._take(*self.crew.wait())
             if self._broken:
-                self._take(self.crew.stop(), [])
+                self._counts["stopped"] += 1
+                self._take(self.crew.stop("stopped, since records cannot be written"), [])
         except KeyboardInterrupt:
-            self._take(self.crew.stop(), [])
+            self._take(self.crew.stop("stopped by the user"), [])
             raise
         if self._broken:
             raise CommandError(f"outputs: {self._broken}; the sweep stops here, and the same command goes on from here")

@@ -175,8 +175,10 @@ def _hand_out(
 ) -> list[Status]:
     """Launch jobs until every cell has a record, or has lost its job too often."""
     began = now()
-    sweep = None if config.force else begin(store, outputs, len(cells))
-    collector = Collector(store, outputs, display, {cell.name: cell for cell in cells}, sweep, config.tracker)
+    sweep, share = begin(store, outputs, len(cells)), not config.force
+    collector = Collector(
+        store, outputs, display, {cell.name: cell for cell in cells}, sweep, config.tracker, share=share
+    )
     try:
         collector.claim()
         for number in range(ROUNDS):

@@ -114,6 +114,9 @@ class Worker:
 
     def give(self, cell: Cell, order: Order) -> None:
         """Start an attempt."""
+        limit = cell.pair.hardware.memory_limit
+        if limit is not None and self.meter is not None and self.meter.resident() > limit / 2:
+            self.replace()  # what earlier attempts left behind must not count against this one
         self.job = Job(cell, order, now(), time.monotonic())
         self.send()
 

@@ -102,9 +102,11 @@ def _run_here(cells: Sequence[Cell], config: DictConfig, store: Store, outputs: 
     settings = settings_of(config, "local" if size else "none", size)
     threads = max(cell.pair.hardware.threads or 1 for cell in cells)
     crew = Crew(size, threads, outputs, settings, display) if size else Inside(outputs, settings, display)
-    sweep = None if config.force else begin(store, outputs, len(cells))
+    sweep, share = begin(store, outputs, len(cells)), not config.force
     with crew:
-        keeper = Keeper(store, outputs, config.tracker, crew.bell, display.say, lambda: session.progress(), sweep)
+        keeper = Keeper(
+            store, outputs, config.tracker, crew.bell, display.say, lambda: session.progress(), sweep, share=share
+        )
         session = Session(crew, keeper, display)
         keeper.start()
         try:

@@ -15,6 +15,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
+from results.leases import Leases
 from results.record import Record, Status, from_json
 from results.store import Store
 from runners import catalog, shards
@@ -161,7 +162,8 @@ def test_a_waiting_record_that_is_cut_off_is_said_and_left(pair: Pair, capfd: py
     Path("outputs/cut.json").write_text(json.dumps({"schema": 1})[:5])
     store = Store("outputs/store.sqlite")
     with Display() as display:
-        collector = Collector(store, Path("outputs"), display, {}, None, None)
+        sweep = Leases(store).begin(command="a sweep", outputs="outputs", total=0)
+        collector = Collector(store, Path("outputs"), display, {}, sweep, None)
         with collector.listening():
             pass
         collector.end()
