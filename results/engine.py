@@ -33,6 +33,9 @@ def place(url: str) -> sa.URL:
     return found
 
 
+_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15000}
+
+
 def make(where: sa.URL, patience: float) -> sa.Engine:
     """An engine that waits for `patience` seconds where another process has locked something.
 
@@ -45,7 +48,7 @@ def make(where: sa.URL, patience: float) -> sa.Engine:
         return made
     waits = {} if "connect_timeout" in where.query else {"connect_timeout": _CONNECT_SECONDS}
     try:
-        made = sa.create_engine(where, pool_pre_ping=True, connect_args=waits)
+        made = sa.create_engine(where, pool_pre_ping=True, connect_args=waits | _KEEPALIVE)
     except ImportError as error:
         raise ImportError("PostgreSQL needs a driver; get it by: pip install 'bakeoff[postgres]'") from error
     event.listen(made, "connect", lambda connection, _: _configure_postgres(connection, patience))

@@ -114,6 +114,7 @@ class Store:
         with self.begin() as connection:
             for some in pieces(cells):
                 query = sa.select(attempts.c.cell, attempts.c.status).order_by(attempts.c.ended)
+                query = query.where(attempts.c.status != Status.INTERRUPTED.value)  # somebody has to go on with these
                 rows = connection.execute(query.where(attempts.c.cell.in_(some), attempts.c.ended > moment))
                 found |= {cell: Status(status) for cell, status in rows}
         return found

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import traceback
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +15,7 @@ from runners.errors import one_line
 from runners.hardware import PeakMemory, seed_everything
 from runners.moments import now
 from runners.pair import PAPER_VALUES, Pair
-from runners.places import attempt_name, checkpoint_file
+from runners.places import attempt_name, checkpoint_file, scratch_folder
 from runners.preparing import ensure
 from runners.provenance import code_fingerprint, environment
 from runners.run import AttemptRun, Clock, Nobody, Offer, Offers, Watcher
@@ -46,6 +44,7 @@ class Attempt:
         watcher: who is told how far it is.
         name: of the attempt; by default one is drawn.
         open: whether the plugin's code runs just now, so that an exception raised from outside would reach it.
+        asked: whether it was asked to stop; what a plugin makes of that is no answer.
     """
 
     pair: Pair
@@ -56,6 +55,7 @@ class Attempt:
     watcher: Watcher = field(default_factory=Nobody)
     name: str = ""
     open: bool = False
+    asked: bool = False
     phase: str = "prepare"
     status: Status = Status.OK
     reason: str = ""
@@ -73,14 +73,16 @@ class Attempt:
         """Run the cell and write down what happened."""
         started = now()
         cell = self.pair.cell(self.seed)
-        scratch = Path(tempfile.gettempdir()) / f"bakeoff-{uuid.uuid4().hex}"  # made when it is needed
+        self.name = self.name or attempt_name(cell)
+        scratch = scratch_folder(self.name)
         checkpoint = checkpoint_file(self.outputs, cell)
         try:
             with self.pair.hardware.applied():
                 self.open = True
                 self._phases(scratch, checkpoint)
         except BaseException as error:  # noqa: BLE001 (every ending is a row, Ctrl-C too)
-            self._end(error)
+            self.open = False
+            self._end(KeyboardInterrupt("asked to stop") if self.asked else error)
         finally:
             self.open = False
             if scratch.exists():
@@ -179,13 +181,16 @@ class Attempt:
 
     def _timed(self, phase: str, work: Callable[[], Any], clock: Clock | None = None) -> Any:
         self.phase = phase
-        if phase in ("solve", "evaluate", "offers"):
+        if phase != "prepare":
             self.watcher.phase(phase)
         clock = clock or Clock()
         try:
-            return work()
+            result = work()
         finally:
             self.seconds[phase] = clock.seconds()
+        if self.asked:  # and the plugin made light of it
+            raise KeyboardInterrupt("asked to stop")
+        return result
 
     def _end(self, error: BaseException) -> None:
         if isinstance(error, BudgetSpent) and self.phase == "evaluate":

@@ -13,7 +13,7 @@ from typing import Any
 from results.record import Record, RecordError, Status, from_json
 from results.store import Store
 from runners.attempt import Attempt
-from runners.errors import one_line
+from runners.errors import CommandError, one_line
 from runners.keeper import Claimed, Keeper
 from runners.pair import board_of
 from runners.progress import Display
@@ -61,7 +61,7 @@ class Collector:
     def claim(self) -> None:
         """Leave out the cells that another sweep holds or has done."""
         self._keeper.ask(list(self._open.values()))
-        claimed: Claimed = self._bell.get()
+        claimed = self._answer()
         for cell, status in claimed.done:
             self.ended.append(status)
             del self._open[cell.name]
@@ -69,6 +69,15 @@ class Collector:
             del self._open[cell.name]
         if claimed.elsewhere:
             self._display.say(f"left out {len(claimed.elsewhere)} cells that another sweep runs")
+
+    def _answer(self) -> Claimed:
+        while self._keeper.is_alive():
+            try:
+                claimed: Claimed = self._bell.get(timeout=1)
+            except queue.Empty:
+                continue
+            return claimed
+        raise CommandError(f"the keeper of records has ended: {self._keeper.trouble}")
 
     def say(self, sentence: str) -> None:
         """One line for the user."""
@@ -120,7 +129,7 @@ class Collector:
             try:
                 place = Path(note.read_text(encoding="utf-8").strip())
                 record = from_json(place.read_text(encoding="utf-8"), str(place))
-            except (OSError, RecordError) as error:
+            except (OSError, ValueError, RecordError) as error:
                 self._display.say(f"attempt {note.name} still waits: {one_line(error)}")
                 continue
             if record.cell in self._open or record.id in self._seen:

@@ -6,13 +6,13 @@ of an attempt whose process could not.
 
 from __future__ import annotations
 
-import pickle
 import queue
+import resource
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -25,9 +25,9 @@ from results.record import Record, Status, from_json
 from runners.attempt import Attempt
 from runners.errors import CommandError, one_line
 from runners.pair import board_of
-from runners.places import attempt_name, checkpoint_file, record_file
+from runners.places import attempt_name, checkpoint_file, record_file, scratch_folder
 from runners.progress import Display
-from runners.supervised import TRIES, Cell, Job, Worker
+from runners.supervised import TRIES, Cell, Job, Worker, packed
 from runners.watch import obituary
 from runners.worker import Answer, Order, keep
 
@@ -44,6 +44,7 @@ class Crew:
         outputs: folder for record files and checkpoints.
         settings: what cannot move a number, for the records.
         display: who shows what happens.
+        apart: whether cells run in other processes than this one.
         bell: rung whenever something has happened; others may ring it too, with what `wait` then returns.
     """
 
@@ -54,13 +55,21 @@ class Crew:
     display: Display
     bell: queue.Queue[Any] = field(default_factory=queue.Queue)
     workers: list[Worker] = field(default_factory=list)
+    apart: bool = True
 
     def __enter__(self) -> Crew:
         self._interval = sys.getswitchinterval()
         sys.setswitchinterval(0.0005)  # else a thread that writes JSON keeps the others waiting 5 ms
         self._folder = Path(tempfile.mkdtemp(prefix="bakeoff-crew-"))
         self._pickled: dict[int, bytes] = {}
-        self.workers = [Worker(number, self._folder, self.threads, self.bell) for number in range(self.size)]
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a worker takes eight descriptors of this process
+        try:
+            for number in range(self.size):
+                self.workers.append(Worker(number, self._folder, self.threads, self.bell))
+        except OSError as error:
+            self.__exit__(type(error))
+            raise CommandError(f"worker processes cannot be started here: {one_line(error)}") from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -79,7 +88,7 @@ class Crew:
 
     def give(self, cell: Cell, place: Worker) -> None:
         """Start an attempt at a cell."""
-        pickled = self._pickled.get(id(cell.pair)) or pickle.dumps(cell.pair)
+        pickled = self._pickled.get(id(cell.pair)) or packed(cell.pair)
         self._pickled[id(cell.pair)] = pickled
         outputs = str(self.outputs.absolute())
         order = Order(pickled, cell.seed, attempt_name(cell.name), outputs, self.size, self.settings)
@@ -110,28 +119,29 @@ class Crew:
             worker.watch()
         return answers, others
 
-    def stop(self, reason: str) -> list[Answer]:
-        """Ask everybody to stop and wait for it; attempts that do not are killed."""
+    def stop(self, reason: str, hurry: Callable[[], bool] = lambda: False) -> Iterator[Answer]:
+        """Ask everybody to stop and wait for it; attempts that do not are killed, at once if `hurry` says so."""
         for worker in self.workers:
             if worker.job is not None and worker.job.verdict is None:
                 worker.job.verdict = (Status.INTERRUPTED, reason)
                 worker.ask()
-        answers: list[Answer] = []
-        while any(worker.job is not None for worker in self.workers):
-            answers += self.wait()[0]
-        return answers
+        while jobs := self.jobs():
+            for job in jobs:
+                job.asked = 0.0 if hurry() else job.asked
+            yield from self.wait()[0]
 
     def _answer(self, worker: Worker, future: Future[Answer]) -> list[Answer]:
         """What is left of an attempt that has ended in whatever way; nothing if it has to begin again."""
         job, error = worker.job, future.exception()
-        assert job is not None
+        if job is None or future is not job.future:
+            return []  # answered already
         lost = isinstance(error, pebble.ProcessExpired | BrokenProcessPool)
         trace = worker.replace() if lost else ""
         if lost and not job.begun and job.verdict is None:
-            if job.tries >= TRIES:
-                raise CommandError(f"worker processes cannot be started here: {one_line(error or RuntimeError())}")
-            worker.send()
-            return []
+            if job.tries < TRIES:
+                worker.send()
+                return []
+            job.verdict = (Status.KILLED, f"no worker process could take it up: {obituary(_code(error))}")
         worker.job = None
         return [self._ending(job, future, error, trace)]
 
@@ -146,11 +156,12 @@ class Crew:
             finished = self._finished(job)
             if finished is not None:
                 return finished
-            status, reason = job.verdict or (Status.KILLED, obituary(getattr(error, "exitcode", None)))
+            status, reason = job.verdict or (Status.KILLED, obituary(_code(error)))
             record = self._cut_off(job, status, reason, trace)
         else:
             trace = str(getattr(error, "traceback", "") or "")
-            record = self._cut_off(job, Status.FAILED, f"{type(error).__name__}: {one_line(error)}", trace)
+            status, reason = job.verdict or (Status.FAILED, f"{type(error).__name__}: {one_line(error)}")
+            record = self._cut_off(job, status, reason, trace)
         if record.status in (Status.TIMEOUT, Status.MEMORY):  # to go on from there would cross the limit again
             checkpoint_file(self.outputs, job.cell.name).unlink(missing_ok=True)
         return keep(record, self.outputs)
@@ -166,6 +177,14 @@ class Crew:
     def _cut_off(self, job: Job, status: Status, reason: str, trace: str) -> Record:
         pair = job.cell.pair
         attempt = Attempt(pair, job.cell.seed, board_of(pair), job.order.settings, self.outputs, name=job.order.attempt)
+        shutil.rmtree(scratch_folder(job.order.attempt), ignore_errors=True)
         if job.timed is not None:
-            attempt.seconds = {job.phase: time.monotonic() - job.since}
+            carried = job.carried if job.phase == "solve" else 0.0
+            attempt.seconds = {job.phase: time.monotonic() - job.since + carried}
         return attempt.cut_off(status, reason, job.phase, job.started, trace)
+
+
+def _code(error: BaseException | None) -> int | None:
+    """The exit code of a process that has left."""
+    code = getattr(error, "exitcode", None)
+    return code if isinstance(code, int) else None

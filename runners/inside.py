@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Inside:
     display: Display
     bell: queue.Queue[Any] = field(default_factory=queue.Queue)
     size: int = 1
+    apart: bool = False
     _answers: list[Answer] = field(default_factory=list)
 
     def __enter__(self) -> Inside:
@@ -77,6 +78,6 @@ class Inside:
         except queue.Empty:
             return answers, others
 
-    def stop(self, reason: str) -> list[Answer]:
+    def stop(self, reason: str, hurry: Callable[[], bool]) -> Iterator[Answer]:
         """Nothing runs."""
-        return []
+        return iter(())

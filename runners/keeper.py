@@ -9,23 +9,26 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from results.leases import Leases
-from results.record import Record, RecordError, Status, from_json, write_text
+from results.record import Record, RecordError, Status, from_json
 from results.store import Store, StoreError
 from runners import tracker as mirrors
 from runners.errors import one_line
 from runners.moments import began
 from runners.places import cell_folder, record_file
 from runners.supervised import Cell
+from runners.waiting import leave_waiting
 from runners.worker import Answer
 
 _BEAT = 2.0  # seconds between two signs of life
 _PATIENCE = 0.5  # seconds for which new work is waited for
+_ALONE = 60.0  # seconds without a store after which cells are run unasked
 _RETRY = 3.0  # seconds before a store that refused is asked again
 
 
@@ -83,6 +86,9 @@ class Keeper(threading.Thread):
         self._began = began()
         self._beaten = 0.0
         self._leaving = False
+        self._since = 0.0
+        self._unmirrored: deque[Record] = deque()
+        self.trouble = ""
 
     def keep(self, answer: Answer) -> None:
         """Bring a record into the store, soon."""
@@ -99,28 +105,40 @@ class Keeper(threading.Thread):
 
     def run(self) -> None:
         """Work until told to finish."""
-        while not self._leaving:
-            fresh = []
-            for item in self._gather():
-                if item is None:
-                    self._leaving = True
-                elif isinstance(item, Answer):
-                    self._pending.append(item)
-                    fresh.append(item.record)
-                else:
-                    self._bell.put(self._claimed(item))
-            if self._leaving or time.monotonic() >= self._retry:
-                self._insert()
-                self._beat()
-            for record in fresh if self._tracker else ():
-                self._mirror(record)
-        self._leave_waiting()
+        try:
+            while not self._leaving:
+                self._turn()
+            while self._unmirrored:
+                self._mirror(self._unmirrored.popleft())
+        except Exception as error:  # noqa: BLE001 (the sweep must hear of it, and nothing may be lost)
+            self.trouble = f"{type(error).__name__}: {one_line(error)}"
+        finally:
+            while not self._inbox.empty():
+                item = self._inbox.get()
+                self._pending += [item] if isinstance(item, Answer) else []
+            leave_waiting(self._pending, self._outputs, self._say)
+
+    def _turn(self) -> None:
+        for item in self._gather():
+            if item is None:
+                self._leaving = True
+            elif isinstance(item, Answer):
+                self._pending.append(item)
+                if self._tracker:
+                    self._unmirrored.append(item.record)
+            else:
+                self._bell.put(self._claimed(item))
+        if self._leaving or time.monotonic() >= self._retry:
+            self._insert()
+            self._beat()
+        if self._unmirrored and not self._leaving:  # one at a time, so that leases and claims do not wait long
+            self._mirror(self._unmirrored.popleft())
 
     def _gather(self) -> list[Any]:
         """Everything that has come in, so that many records are one transaction."""
         items = []
         try:
-            items.append(self._inbox.get(timeout=_PATIENCE))
+            items.append(self._inbox.get(timeout=0.001 if self._unmirrored else _PATIENCE))
             while True:
                 items.append(self._inbox.get_nowait())
         except queue.Empty:
@@ -143,6 +161,8 @@ class Keeper(threading.Thread):
     def _beat(self) -> None:
         if time.monotonic() - self._beaten < _BEAT and not self._leaving:
             return
+        if self._leaving and self._pending:
+            return  # its leases outlive it, so that whoever takes them over looks for the records first
         self._beaten = time.monotonic()
         try:
             if self._leaving:
@@ -158,6 +178,7 @@ class Keeper(threading.Thread):
     def _refused(self, error: StoreError, consequence: str) -> None:
         """The store is away: say so once, and ask again later."""
         if not self._away:
+            self._since = time.monotonic()
             self._say(f"{error}; {consequence}")
         self._away, self._retry = True, time.monotonic() + _RETRY
 
@@ -167,7 +188,7 @@ class Keeper(threading.Thread):
         self._away, self._retry = False, 0.0
 
     def _claimed(self, cells: list[Cell]) -> Claimed:
-        """Divide cells into ours, done, and somebody else's. A store that is away gives us all."""
+        """Divide cells into ours, done, and somebody else's. A store that is away for long gives us all."""
         if not self._share:
             return Claimed(mine=cells)
         by_name = {cell.name: cell for cell in cells}
@@ -180,8 +201,8 @@ class Keeper(threading.Thread):
             ended |= dict.fromkeys(self._store.done([name for name in mine if name not in ended]), Status.OK)
             self._leases.release(self._sweep, list(ended))
         except StoreError as error:
-            self._refused(error, "cells are run without asking who else does")
-            return Claimed(mine=cells)
+            self._refused(error, "no cell is begun until it answers again, or has been away for a minute")
+            return Claimed(elsewhere=cells) if time.monotonic() - self._since < _ALONE else Claimed(mine=cells)
         return Claimed(
             mine=[cell for cell in cells if cell.name in mine and cell.name not in ended],
             done=[(by_name[name], status) for name, status in ended.items()],
@@ -193,12 +214,16 @@ class Keeper(threading.Thread):
         for cell in cells:
             choice = cell.pair.choice
             folder = cell_folder(self._outputs, choice.task, choice.method, cell.seed)
-            there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+            try:
+                there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+            except OSError as error:
+                self._say(f"{folder}: {one_line(error)}")
+                continue
             for name in set(there) - self._store.known(there):
                 path = record_file(self._outputs, choice.task, choice.method, cell.seed, name)
                 try:
                     self._store.add([from_json(path.read_text(encoding="utf-8"), str(path))])
-                except (OSError, RecordError) as error:
+                except (OSError, ValueError, RecordError) as error:
                     self._say(f"attempt {name} is lost: {one_line(error)}")
 
     def _mirror(self, record: Record) -> None:
@@ -209,37 +234,3 @@ class Keeper(threading.Thread):
             sentence = mirrors.mirror(record, self._outputs, self._mode)
         if sentence:
             self._say(sentence)
-
-    def _leave_waiting(self) -> None:
-        """Note on disk what the store would not take; say what could be kept nowhere."""
-        for answer in self._pending:
-            record = answer.record
-            place = record_file(self._outputs, record.task, record.method, record.seed, record.id)
-            try:
-                if not answer.written:
-                    raise OSError(answer.trouble or "its file was not written")
-                write_text(self._outputs / "waiting" / record.id, str(place.resolve()))
-            except OSError as error:
-                self._say(f"attempt {record.id} is lost; neither the store nor the disk took it: {one_line(error)}")
-            else:
-                self._say(f"attempt {record.id} waits in {self._outputs / 'waiting'} for the next command")
-
-
-def take_in(store: Store, outputs: Path) -> list[str]:
-    """Insert records that an earlier command could not; returns a sentence for each that still cannot be."""
-    waiting = outputs / "waiting"
-    if not waiting.is_dir():
-        return []
-    sentences = []
-    for note in sorted(path for path in waiting.iterdir() if not path.name.startswith(".")):
-        try:
-            place = Path(note.read_text(encoding="utf-8").strip())
-        except FileNotFoundError:  # another command has just taken it in
-            continue
-        try:
-            store.add([from_json(place.read_text(encoding="utf-8"), str(place))])
-        except (OSError, RecordError, StoreError) as error:
-            sentences.append(f"attempt {note.name} still waits: {one_line(error)}")
-        else:
-            note.unlink(missing_ok=True)
-    return sentences

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import tempfile
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,11 @@ def cell_folder(outputs: Path, task: str, method: str, seed: int) -> Path:
 def record_file(outputs: Path, task: str, method: str, seed: int, attempt: str) -> Path:
     """Where the record of an attempt is."""
     return cell_folder(outputs, task, method, seed) / attempt / "record.json"
+
+
+def scratch_folder(attempt: str) -> Path:
+    """Where an attempt may leave files while it runs; made when they are asked for."""
+    return Path(tempfile.gettempdir()) / f"bakeoff-{attempt}"
 
 
 def checkpoint_file(outputs: Path, cell: str) -> Path:

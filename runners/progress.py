@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console
@@ -64,7 +65,8 @@ class Display:
 
     def say(self, sentence: str) -> None:
         """One line."""
-        self._console.print(sentence, markup=False)
+        with suppress(OSError):  # whoever reads may have left; the sweep goes on
+            self._console.print(sentence, markup=False)
 
     def begin(self, total: int) -> None:
         """So many cells are to come."""
@@ -118,4 +120,5 @@ class Display:
         if self._live:
             self._console.print(Text(f"{record.status.value:11s}", style=colour).append(line, style="default"))
         else:  # plain, since drawing a line takes longer than a small cell
-            print(f"{record.status.value:11s}{line}", file=self._console.file, flush=True)
+            with suppress(OSError):  # whoever reads may have left; the sweep goes on
+                print(f"{record.status.value:11s}{line}", file=self._console.file, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +152,7 @@ class AttemptRun:
         import torch  # its file format holds tensors and reads back without running code
 
         self.checkpoint_file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.checkpoint_file.with_suffix(".tmp")
+        temporary = self.checkpoint_file.with_suffix(f".{uuid.uuid4().hex}")  # a forced run may write the same cell
         content = {
             "state": dict(state),
             "seconds": self.clock.seconds(),

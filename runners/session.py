@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +20,7 @@ from runners.errors import CommandError
 from runners.keeper import Claimed, Keeper
 from runners.pair import Pair
 from runners.progress import Display
-from runners.supervised import Cell, Job
+from runners.supervised import Cell, Job, packed
 from runners.worker import Answer
 
 BAD = frozenset(Status) - {Status.OK, Status.SKIPPED, Status.INTERRUPTED}
@@ -58,6 +60,7 @@ class Hands(Protocol):
     """Who can run cells: a crew of workers, or this process."""
 
     size: int
+    apart: bool
 
     def idle(self) -> Sequence[Any]:
         """Places with nothing to do."""
@@ -71,7 +74,7 @@ class Hands(Protocol):
     def wait(self) -> tuple[list[Answer], list[Any]]:
         """Wait a moment; what has ended, and what else has come."""
 
-    def stop(self, reason: str) -> list[Answer]:
+    def stop(self, reason: str, hurry: Callable[[], bool]) -> Iterator[Answer]:
         """Ask everybody to stop; what is left of what was being done."""
 
 
@@ -97,6 +100,7 @@ class Session:
     _began: float = field(default_factory=time.monotonic)
     _counts: Counter[str] = field(default_factory=Counter)
     _broken: str = ""
+    _signals: list[int] = field(default_factory=list)
 
     def run(self, cells: Sequence[Cell]) -> None:
         """Run cells.
@@ -105,21 +109,42 @@ class Session:
             KeyboardInterrupt: the user stopped it; what was running has its record.
             CommandError: the records cannot be written any more.
         """
+        for cell in {id(cell.pair): cell for cell in cells}.values() if self.crew.apart else ():
+            packed(cell.pair)  # what cannot be sent to a worker is better known now
         self._open.extend(cells)
-        try:
-            while self._unfinished() and not self._broken:
-                if not self.keeper.is_alive():
-                    raise RuntimeError("the thread that keeps records has ended; what it said is above")
-                self._feed()
-                self._take(*self.crew.wait())
-            if self._broken:
-                self._counts["stopped"] += 1
-                self._take(self.crew.stop("stopped, since records cannot be written"), [])
-        except KeyboardInterrupt:
-            self._take(self.crew.stop("stopped by the user"), [])
-            raise
+        with self._noticing() if self.crew.apart else nullcontext():
+            try:
+                while self._unfinished() and not self._broken and not self._signals:
+                    self._feed()
+                    self._take(*self.crew.wait())
+                    if not self.keeper.is_alive():
+                        self._broken = f"the keeper of records has ended: {self.keeper.trouble}"
+                if self._broken or self._signals:
+                    self._stop("stopped by the user" if self._signals else "stopped, since records cannot be kept")
+            except (KeyboardInterrupt, CommandError):
+                self._stop("stopped by the user")
+                raise
+        if self._signals:
+            raise KeyboardInterrupt
         if self._broken:
-            raise CommandError(f"outputs: {self._broken}; the sweep stops here, and the same command goes on from here")
+            raise CommandError(f"{self._broken}; the sweep stops here, and the same command goes on from here")
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """Note signals instead of raising in the middle of something; a second one makes haste."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
+            signal.signal(number, lambda number, _: self._signals.append(number))
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, reason: str) -> None:
+        self._counts["stopped"] += 1
+        for answer in self.crew.stop(reason, lambda: len(self._signals) > 1):
+            self._take([answer], [])
 
     def _unfinished(self) -> bool:
         return bool(self._ready or self._open or self._elsewhere or self._asking or self.crew.jobs())
@@ -134,7 +159,9 @@ class Session:
             return
         if not self._open and self._elsewhere and not self._ready and time.monotonic() - self._asked > _AGAIN:
             if not self._counts["waited"]:
-                self.display.say(f"waiting for {len(self._elsewhere)} cells that another sweep runs")
+                self.display.say(
+                    f"waiting for {len(self._elsewhere)} cells that another sweep runs or the store cannot tell of"
+                )
             self._counts["waited"] += 1
             self._open.extend(self._elsewhere)
             self._elsewhere.clear()
@@ -153,9 +180,10 @@ class Session:
         for answer in answers:
             self.keeper.keep(answer)
             self.ended.append(answer.record.status)
-            self.display.finished(answer.record)
             if answer.trouble:
-                self._broken = answer.trouble
+                self._broken = f"outputs: {answer.trouble}"
+        for answer in answers:
+            self.display.finished(answer.record)
         if any(answer.record.status is Status.INTERRUPTED for answer in answers) and not self._counts["stopped"]:
             self._counts["stopped"] += 1
             raise KeyboardInterrupt

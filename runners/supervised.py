@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pickle
 import queue
 import signal
 import time
@@ -22,6 +23,7 @@ from typing import Any
 import pebble
 
 from results.record import Status
+from runners.errors import CommandError, one_line
 from runners.moments import now
 from runners.pair import Pair
 from runners.places import roots
@@ -30,6 +32,7 @@ from runners.watch import GRACE, Meter, excess, kill_group
 from runners.worker import Answer, Order, start, work
 
 STANDARD = ("fork", "spawn", "forkserver")
+STARTUP = 300.0  # seconds within which a worker must take an attempt up
 TRIES = 3  # times that a worker is started for one attempt
 
 
@@ -57,6 +60,8 @@ class Job:
         asked: when it was asked to stop.
         begun: whether a worker has taken it up.
         tries: how many workers it was given to.
+        future: gives the answer; an earlier one does not count any more.
+        left: when its process was seen to have left; the pool says nothing of one that left in peace.
     """
 
     cell: Cell
@@ -71,6 +76,8 @@ class Job:
     asked: float | None = None
     begun: bool = False
     tries: int = 0
+    future: Future[Answer] | None = None
+    left: float | None = None
 
     def seconds(self, moment: float) -> float:
         """Seconds on the clock that has a limit."""
@@ -83,6 +90,19 @@ def warm(modules: Iterable[str]) -> None:
         multiprocessing.set_start_method("forkserver", force=True)  # joblib's own method is unknown to our workers
     multiprocessing.get_context("forkserver").set_forkserver_preload(["runners.worker", *modules])
     forkserver.ensure_running()
+
+
+def packed(pair: Pair) -> bytes:
+    """A pair as bytes, for another process.
+
+    Raises:
+        CommandError: a method or task holds something that cannot be sent.
+    """
+    try:
+        return pickle.dumps(pair)
+    except Exception as error:  # whatever the object's own code raises
+        what = f"{pair.choice.method} on {pair.choice.task}"
+        raise CommandError(f"{what} cannot be sent to a worker process: {one_line(error)}") from error
 
 
 class Worker:
@@ -123,54 +143,78 @@ class Worker:
     def send(self) -> None:
         """Give the attempt to the worker process."""
         assert self.job is not None
-        self.job.tries += 1
+        self.job.tries, self.job.since = self.job.tries + 1, time.monotonic()
         try:
             future: Future[Answer] = self._pool.schedule(work, args=(self.job.order,))
         except RuntimeError:  # the process died while it had nothing to do
             self.replace()
-            future = self._pool.schedule(work, args=(self.job.order,))
+            try:
+                future = self._pool.schedule(work, args=(self.job.order,))
+            except (RuntimeError, OSError) as error:
+                self.job = None
+                raise CommandError(f"worker processes cannot be started here: {one_line(error)}") from error
+        self.job.future = future
         future.add_done_callback(lambda done: self._bell.put((self, done)))
+
+    def _lost(self) -> None:
+        """Nobody will answer for the attempt any more."""
+        if self.job is not None:
+            self.job.future = Future()
+            self.job.future.set_exception(pebble.ProcessExpired("Abnormal termination", 0))  # type: ignore[no-untyped-call]
+            self._bell.put((self, self.job.future))
 
     def listen(self, display: Display) -> None:
         """Take in what the worker has said."""
         while self._events.poll():
             stamp, kind, *rest = json.loads(self._events.recv_bytes())
             if kind == "hello":
+                if self.meter is not None:  # the one before has left without a word
+                    kill_group(self.meter.pid)
+                    if self.job is not None and self.job.begun:
+                        self.job.left = time.monotonic()
                 self.meter = Meter(rest[0])
-            elif self.job is None:
-                continue
-            elif kind == "phase":
-                self.job.phase, self.job.since, self.job.share = rest[0], stamp, None
-                if self.job.timed is None or rest[0] == "offers":  # these have the limit once more for themselves
-                    self.job.timed = stamp if rest[0] in ("solve", "evaluate", "offers") else None
-                if rest[0] == "offers":
-                    self.job.carried = 0.0
-                display.phase(self.number, rest[0])
-            elif kind == "progress":
-                self.job.share = rest[0] / rest[1] if rest[1] else None
-                display.progress(self.number, rest[0], rest[1])
-            elif kind == "begin":
-                self.job.begun = True
-            elif kind == "carried":
-                self.job.carried = rest[0]
+            elif self.job is not None:
+                self._hear(self.job, display, stamp, kind, rest)
+
+    def _hear(self, job: Job, display: Display, stamp: float, kind: str, rest: list[Any]) -> None:
+        """One event of an attempt."""
+        if kind == "begin":
+            job.begun = True
+        elif kind == "phase":
+            job.phase, job.since, job.share = rest[0], stamp, None
+            if rest[0] in ("problem", "solve", "offers"):  # each begins the clock anew, `evaluate` goes on
+                job.timed, job.carried = stamp, 0.0
+            display.phase(self.number, rest[0])
+        elif kind == "progress":
+            job.share = rest[0] / rest[1] if rest[1] else None
+            display.progress(self.number, rest[0], rest[1])
+        elif kind == "carried":
+            job.carried = rest[0]
 
     def watch(self) -> None:
         """Hold the limits: ask an attempt that crosses one to stop, and kill it if it does not."""
         job, moment = self.job, time.monotonic()
-        if job is None or self.meter is None:
+        if job is None:
             return
-        if job.verdict is None:
+        if job.verdict is None and self.meter is not None:
             job.verdict = excess(job.cell.pair.hardware, job.seconds(moment), self.meter)
             if job.verdict:
                 self.ask()
-        elif job.asked is not None and moment - job.asked > GRACE[job.verdict[0]]:
+        late = job.verdict is not None and job.asked is not None and moment - job.asked > GRACE[job.verdict[0]]
+        if late and self.meter is not None:
             kill_group(self.meter.pid)
+        elif late or (not job.begun and moment - job.since > STARTUP):
+            self._lost()
+        if job.left is not None and moment - job.left > 1.0:
+            self._lost()
 
     def ask(self) -> None:
         """Ask the attempt to stop."""
-        if self.job is not None and self.meter is not None:
-            (self._folder / self.job.order.attempt).touch()
-            self.job.asked = time.monotonic()
+        if self.job is None:
+            return
+        (self._folder / self.job.order.attempt).touch()
+        self.job.asked = time.monotonic()
+        if self.meter is not None:
             try:
                 os.kill(self.meter.pid, signal.SIGUSR1)
             except ProcessLookupError:  # it has just died; its future says so
@@ -189,13 +233,16 @@ class Worker:
         return trace
 
     def close(self, at_once: bool = False) -> None:
-        """Let the process go."""
+        """Let the process go, and whatever it has started."""
+        pid = None if self.meter is None else self.meter.pid
         if at_once:
-            if self.meter is not None:
-                kill_group(self.meter.pid)
+            if pid is not None:
+                kill_group(pid)
             self._pool.stop()  # type: ignore[no-untyped-call]
         else:
             self._pool.close()  # type: ignore[no-untyped-call]
         self._pool.join()
+        if pid is not None:
+            kill_group(pid)
         self._events.close()
         self._line.close()

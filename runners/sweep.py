@@ -19,11 +19,12 @@ from runners.errors import CommandError, one_line
 from runners.forecast import forecast
 from runners.hardware import cores
 from runners.inside import Inside
-from runners.keeper import Keeper, take_in
+from runners.keeper import Keeper
 from runners.planning import Plan, expand, plan
 from runners.progress import Display
 from runners.session import BAD, Session, command_line, open_cells, open_store
 from runners.supervised import Cell, warm
+from runners.waiting import take_in
 
 PATIENCE = 5.0  # seconds to wait for a locked store before records are kept back
 

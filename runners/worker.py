@@ -26,6 +26,7 @@ from typing import Any
 from results.record import Record, Status, write
 from runners.attempt import Attempt
 from runners.errors import one_line
+from runners.moments import now
 from runners.pair import Pair, board_of
 from runners.places import extend, record_file
 
@@ -108,8 +109,13 @@ class Link:
     def stop(self, _signal: int, _frame: FrameType | None) -> None:
         """Signal handler: leave the attempt, if it is the one that the parent means."""
         attempt = self.attempt
-        if attempt is not None and attempt.open and (self._folder / attempt.name).exists():
+        if attempt is not None and attempt.open and self.unwanted(attempt.name):
+            attempt.asked = True
             raise KeyboardInterrupt("asked to stop")
+
+    def unwanted(self, attempt: str) -> bool:
+        """Whether the parent wants an attempt to stop."""
+        return (self._folder / attempt).exists()
 
 
 _link: contextvars.ContextVar[Link] = contextvars.ContextVar("link")
@@ -156,11 +162,13 @@ def _pair(pickled: bytes, workers: int) -> Pair:
 def work(order: Order) -> Answer:
     """Make one attempt. A record that ended by itself is on disk when this returns."""
     link = _link.get()
+    link.tell("begin", order.attempt)
     pair = _pair(order.pair, order.workers)
     outputs = Path(order.outputs)
     attempt = Attempt(pair, order.seed, board_of(pair), order.settings, outputs, watcher=link, name=order.attempt)
+    if link.unwanted(order.attempt):
+        return Answer(attempt.cut_off(Status.INTERRUPTED, "asked to stop", "prepare", now()), written=False)
     link.attempt = attempt
-    link.tell("begin", order.attempt)
     try:
         record = attempt.execute()
     finally:

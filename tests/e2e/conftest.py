@@ -102,6 +102,10 @@ class Mean(Method):
     lr: float
     trouble: str
 
+    def __post_init__(self):
+        if self.trouble == "unsendable":
+            object.__setattr__(self, "secret", lambda: None)
+
     def solve(self, problem: Urn, run: Run) -> float:
         values = []
         if self.trouble == "raise":
@@ -114,6 +118,14 @@ class Mean(Method):
             ctypes.string_at(0)
         if self.trouble == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.trouble == "leaves":
+            os._exit(0)
+        if self.trouble == "swallows":
+            try:
+                while True:
+                    time.sleep(0.05)
+            except KeyboardInterrupt:
+                return 0.0
         if self.trouble == "memory":
             hoard = np.ones(2**29)  # 4 GiB
             time.sleep(20 + hoard[0])
@@ -246,3 +258,5 @@ def start(arena: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in processes:
         process.kill()
         process.wait()
+        if process.stderr is not None:
+            process.stderr.close()

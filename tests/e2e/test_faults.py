@@ -67,6 +67,8 @@ def written() -> list[Path]:
         ("memory", ["hardware.memory_limit=1024"], Status.MEMORY, "the limit is 1024 MiB"),
         ("loop", ["hardware.time_limit=2"], Status.TIMEOUT, "the limit is 2 s"),
         ("deaf", ["hardware.time_limit=2"], Status.TIMEOUT, "the limit is 2 s"),
+        ("swallows", ["hardware.time_limit=2"], Status.TIMEOUT, "the limit is 2 s"),
+        ("leaves", [], Status.KILLED, "its process left with exit code 0"),
         ("nan", [], Status.DIVERGED, "not finite: error, guess"),
         ("raise", [], Status.FAILED, "RuntimeError: no such luck"),
     ],
@@ -163,7 +165,7 @@ def test_a_full_disk_stops_the_sweep_with_one_line_and_the_next_command_goes_on(
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
         after = records(f"{tmp_path}/store.sqlite")
-        assert sorted(record.seed for record in after) == list(range(60))
+        assert sorted(record.seed for record in after if record.status is Status.OK) == list(range(60))
         assert {record.id for record in kept} <= {record.id for record in after}
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
@@ -175,8 +177,7 @@ def test_a_locked_database_delays_records_and_loses_none(start: Start) -> None:
     until(lambda: len(written()) >= 1)
     lock = sqlite3.connect("outputs/store.sqlite", timeout=20, isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
-    until(lambda: len(written()) == 6)  # the cells go on
-    time.sleep(6)  # longer than a sweep waits for a lock
+    time.sleep(8)  # longer than a sweep waits for a lock; what was claimed goes on
     lock.execute("COMMIT")
     lock.close()
     _, err = process.communicate(timeout=60)
@@ -207,7 +208,7 @@ def test_a_database_that_goes_and_comes_back_gets_every_record(start: Start, pos
     process = start(*words, f"store={postgres.url}")
     until(lambda: len(written()) >= 2)
     postgres.stop()
-    until(lambda: len(written()) >= 8)  # the cells go on
+    time.sleep(4)  # what was claimed goes on, nothing new begins
     postgres.start()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
@@ -269,3 +270,45 @@ def test_a_newer_record_or_store_is_named_and_left_alone(bakeoff: Bakeoff) -> No
         assert "made by a newer bakeoff (layout 99" in said.err
     with pytest.raises(StoreError, match="newer"):
         Store("outputs/store.sqlite")
+
+
+def test_what_cannot_be_sent_to_a_worker_is_named_before_anything_runs(bakeoff: Bakeoff) -> None:
+    said = bakeoff("run", "-m", "method=urns/single", *FIELD, "method.trouble=none,unsendable")
+    assert said.code == 2
+    assert "urns/single on urns/draws cannot be sent to a worker process" in said.err
+    assert said.err.count("\n") == 1
+    assert records() == []
+
+
+def test_a_reader_that_leaves_stops_no_sweep(start: Start) -> None:
+    process = start("run", "-m", "method=urns/mean", "task=urns/draws", "seed=range(0,30)", "n_jobs=2")
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.stderr.close()
+    process.stderr = None
+    assert process.wait(60) == 0
+    assert sorted(record.seed for record in records()) == list(range(30))
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.05, 0.11, 0.17, 0.3])
+def test_a_stop_at_any_moment_ends_soon_and_keeps_what_was_finished(start: Start, wait: float) -> None:
+    process = start("run", "-m", "method=urns/mean", "task=urns/draws", "seed=range(0,3000)", "n_jobs=2")
+    until(lambda: len(written()) >= 5)
+    time.sleep(wait)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err[-500:]
+    assert {path.parent.name for path in written()} == {record.id for record in records()}
+
+
+def test_a_cell_that_another_sweep_was_stopped_in_is_run(start: Start) -> None:
+    words = ("run", "-m", "method=urns/mean", "task=urns/draws", "seed=range(0,4)", "method.trouble=slow")
+    first = start(*words, "method.draws=19")
+    until(lambda: len(written()) >= 1)
+    second = start(*words, "method.draws=19")
+    time.sleep(3)
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=30)
+    _, err = second.communicate(timeout=90)
+    assert second.returncode == 0, err
+    assert sorted(record.seed for record in records() if record.status is Status.OK) == [0, 1, 2, 3]

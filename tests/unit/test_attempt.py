@@ -316,7 +316,7 @@ def test_the_watcher_hears_of_every_phase(
 
     pair = make_pair(does(lambda problem, run: run.progress(1, 2) or 1.0), TASK, "error")
     Attempt(pair, 0, BOARD, {"launcher": "serial"}, tmp_path, Watcher()).execute()
-    assert heard == ["solve", (1, 2), "evaluate"]
+    assert heard == ["problem", "solve", (1, 2), "evaluate"]
 
 
 # --- interruption and continuation ---
