@@ -11,6 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 _CONNECT_SECONDS = 5
+_KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15000,
+}  # a dead network
 _CACHE_KIB = 65536
 _LOG_PAGES = 16384  # of 4 KiB that SQLite logs before it carries them over: many attempts then share a page of an index
 _PASSWORD = re.compile(r"(?i)(password=)[^&]*")
@@ -31,9 +37,6 @@ def place(url: str) -> sa.URL:
     if dialect.driver not in ("pysqlite", "psycopg"):
         raise sa.exc.ArgumentError("a store is reached by sqlite:// or postgresql+psycopg://")
     return found
-
-
-_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15000}
 
 
 def make(where: sa.URL, patience: float) -> sa.Engine:

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -78,6 +78,15 @@ class Crew:
         shutil.rmtree(self._folder, ignore_errors=True)
         sys.setswitchinterval(self._interval)
 
+    def expect(self, cells: Sequence[Cell]) -> None:
+        """Pack the pairs of these cells, once.
+
+        Raises:
+            CommandError: one cannot be sent to a worker.
+        """
+        for pair in {id(cell.pair): cell.pair for cell in cells}.values():
+            self._pickled[id(pair)] = packed(pair)
+
     def idle(self) -> list[Worker]:
         """Workers with nothing to do."""
         return [worker for worker in self.workers if worker.job is None]
@@ -88,10 +97,10 @@ class Crew:
 
     def give(self, cell: Cell, place: Worker) -> None:
         """Start an attempt at a cell."""
-        pickled = self._pickled.get(id(cell.pair)) or packed(cell.pair)
-        self._pickled[id(cell.pair)] = pickled
         outputs = str(self.outputs.absolute())
-        order = Order(pickled, cell.seed, attempt_name(cell.name), outputs, self.size, self.settings)
+        order = Order(
+            self._pickled[id(cell.pair)], cell.seed, attempt_name(cell.name), outputs, self.size, self.settings
+        )
         self.display.cell(place.number, cell.pair.label(cell.seed))
         place.give(cell, order)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,9 @@ class Inside:
 
     def __exit__(self, *_: object) -> None:
         """Nothing is held."""
+
+    def expect(self, cells: Sequence[Cell]) -> None:
+        """Nothing has to be sent anywhere."""
 
     def idle(self) -> list[int]:
         """One place, free again as soon as its answer was taken."""

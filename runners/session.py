@@ -20,7 +20,7 @@ from runners.errors import CommandError
 from runners.keeper import Claimed, Keeper
 from runners.pair import Pair
 from runners.progress import Display
-from runners.supervised import Cell, Job, packed
+from runners.supervised import Cell, Job
 from runners.worker import Answer
 
 BAD = frozenset(Status) - {Status.OK, Status.SKIPPED, Status.INTERRUPTED}
@@ -61,6 +61,9 @@ class Hands(Protocol):
 
     size: int
     apart: bool
+
+    def expect(self, cells: Sequence[Cell]) -> None:
+        """These will be given; raises CommandError if one cannot be."""
 
     def idle(self) -> Sequence[Any]:
         """Places with nothing to do."""
@@ -109,8 +112,7 @@ class Session:
             KeyboardInterrupt: the user stopped it; what was running has its record.
             CommandError: the records cannot be written any more.
         """
-        for cell in {id(cell.pair): cell for cell in cells}.values() if self.crew.apart else ():
-            packed(cell.pair)  # what cannot be sent to a worker is better known now
+        self.crew.expect(cells)
         self._open.extend(cells)
         with self._noticing() if self.crew.apart else nullcontext():
             try:

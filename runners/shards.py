@@ -102,6 +102,7 @@ class Job:
         threads = max(cell.pair.hardware.threads or 1 for cell in cells)
         with Display() as display, Crew(min(size, len(cells)), threads, outputs, self.settings, display) as crew:
             display.begin(len(cells))
+            crew.expect(cells)
             left = list(reversed(cells))
             while left or crew.jobs():
                 for worker in crew.idle():
