@@ -7,10 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from results.packed import NOTHING, pack
+from results.packed import NOTHING, ORIGIN, compact, pack
 from results.record import Record, Status
 
-LAYOUT = 2  # version of the tables below
+LAYOUT = 3  # version of the tables below
 _PIECE = 1000  # rows that are brought over at once
 
 
@@ -83,6 +83,8 @@ def bring(connection: sa.Connection) -> None:
     tables.create_all(connection)
     if found == 1:
         _bring_1(connection)
+    if found == 2:
+        _bring_2(connection)
     connection.execute(layout.delete())
     connection.execute(layout.insert().values(version=LAYOUT))
 
@@ -109,6 +111,30 @@ def _row_of_1(old: dict[str, Any]) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, AttributeError):  # damaged: kept as it is, and named when it is read
         common, head, rest, seconds = NOTHING, text, NOTHING, None
     return old | {"seconds": seconds, "common": common, "head": head, "rest": rest}
+
+
+def _bring_2(connection: sa.Connection) -> None:
+    """The second layout kept all of the provenance where boards do not look."""
+    query = sa.select(attempts.c.id, attempts.c.common, attempts.c.rest).order_by(attempts.c.id).limit(_PIECE)
+    change = attempts.update().where(attempts.c.id == sa.bindparam("name"))
+    rows = connection.execute(query).all()
+    while rows:
+        moved = [{"name": name} | told for name, common, rest in rows if (told := _with_origin(common, rest))]
+        if moved:
+            connection.execute(change, moved)
+        rows = connection.execute(query.where(attempts.c.id > rows[-1][0])).all()
+
+
+def _with_origin(common: str, rest: str) -> dict[str, str]:
+    """The texts of a row of the second layout as this one has them; empty for a damaged row, which is kept as it is."""
+    try:
+        shared, left = json.loads(common), json.loads(rest)
+        told = left["provenance"]
+        shared["provenance"] = {key: told[key] for key in ORIGIN if key in told}
+        left["provenance"] = {key: value for key, value in told.items() if key not in ORIGIN}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
+    return {"common": compact(shared), "rest": compact(left)}
 
 
 def row(record: Record) -> dict[str, Any]:

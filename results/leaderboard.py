@@ -7,16 +7,18 @@ ended `ok` are averaged, the newest of each cell; all others are counted and nam
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from results.record import Record, Status
+from results.selection import Texts, comparable, difference, hardware, machine
 from results.stats import Interval, mean_interval, paired_p_value, ranks, shared
+
+Judge = Callable[[Record], str]  # why an attempt is stale; empty where it is not
 
 
 @dataclass(frozen=True)
@@ -25,27 +27,33 @@ class Row:
 
     Args:
         method: name, with the fields in which it differs from its namesakes on the board.
+        name: name in the catalogue.
         role, fidelity, version: from the card.
         rank: rank group, or None for references and for rows without results.
         seeds: seeds that were scored.
+        scores: the rank metric by seed.
         metrics: mean and interval of each metric.
         to_best: mean paired difference to the best row over shared seeds, in units of the rank metric, and its
             p-value; None for the best row itself and where seeds are not shared.
         cost: mean units of work by account and unit.
-        seconds: mean seconds of `solve` and of `evaluate`.
+        seconds: mean seconds of `solve` and of `evaluate`, of the attempts that ran on the board's machine.
         memory: highest resident memory of its attempts, in MiB.
         endings: how many cells ended otherwise, by status.
-        reasons: why, one sentence each.
-        attempts: the attempts behind the numbers.
-        alone: none of them ran beside other cells on the same machine, so that their clocks can be compared.
+        reasons: why, one sentence for each of `others`.
+        attempts: the attempts behind the numbers, in the order of `seeds`.
+        others: the attempts that ended otherwise.
+        alone: none that was timed ran beside other cells on the same machine, so that their clocks can be compared.
+        stale: why its numbers may no longer be what the code gives; empty where nothing speaks for that.
     """
 
     method: str
+    name: str
     role: str
     fidelity: str
     version: int
     rank: int | None
     seeds: tuple[int, ...]
+    scores: dict[int, float]
     metrics: dict[str, Interval]
     to_best: tuple[Interval, float] | None
     cost: dict[str, dict[str, float]]
@@ -54,14 +62,19 @@ class Row:
     endings: dict[str, int]
     reasons: tuple[str, ...]
     attempts: tuple[str, ...]
+    others: tuple[str, ...] = ()
     alone: bool = True
+    stale: str = ""
 
 
 @dataclass(frozen=True)
 class Leaderboard:
     """One board; rows are sorted best first, references and rows without results last.
 
-    `prices` are the prices by unit of work where the task has any, and `priced` is the unit of their total.
+    Args:
+        variant: the task's values in which it differs from other boards of the same task and scale.
+        machine: the machine of the clock: the one that most attempts ran on; empty where it is not known.
+        prices, priced: prices by unit of work where the task has any, and the unit of their total.
     """
 
     arena: str
@@ -75,89 +88,94 @@ class Leaderboard:
     rank_metric: str
     metric_info: dict[str, dict[str, str]]
     rows: tuple[Row, ...] = field(default_factory=tuple)
+    machine: str = ""
     prices: dict[str, float] = field(default_factory=dict)
     priced: str = ""
 
+    @property
+    def higher(self) -> bool:
+        """Whether the rank metric is better when it is higher."""
+        return self.metric_info[self.rank_metric]["direction"] == "higher"
 
-def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
-    """All boards that the records give, in a stable order."""
-    boards: defaultdict[tuple[str, ...], list[Record]] = defaultdict(list)
-    texts: dict[int, str] = {}
-    for record in newest(records):
-        boards[_board_key(record, texts)].append(record)
+
+def leaderboards(records: Iterable[Record], judge: Judge | None = None) -> list[Leaderboard]:
+    """All boards that the records give, in a stable order.
+
+    Args:
+        records: attempts; heads are enough.
+        judge: says of an attempt why it is stale; without one no row is marked.
+    """
+    texts = Texts()
+    boards = comparable(records, texts)
     variants: defaultdict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for group in boards.values():
         variants[group[0].task, group[0].scale].append(group[0].identity["task"])
-    made = [_board(group, variants[group[0].task, group[0].scale]) for group in boards.values()]
-    return sorted(made, key=lambda board: (board.arena, board.task, board.scale, board.hardware, board.variant))
+    made = [_board(group, variants[group[0].task, group[0].scale], texts, judge) for group in boards.values()]
+    return sorted(
+        made, key=lambda one: (one.arena, one.task, one.scale, one.hardware, one.protocol, _natural(one.variant))
+    )
 
 
-def newest(records: Iterable[Record]) -> list[Record]:
-    """For each cell the newest attempt that ended ok, or else the newest; and of each method and task only the newest
-    version."""
-    cells: dict[str, Record] = {}
-    for record in sorted(records, key=lambda record: (record.status is Status.OK, record.ended, record.id)):
-        cells[record.cell] = record
-    tasks: dict[str, int] = {}
-    methods: dict[tuple[str, str], int] = {}
-    for record in cells.values():
-        tasks[record.task] = max(tasks.get(record.task, 0), record.task_version)
-    current = [record for record in cells.values() if record.task_version == tasks[record.task]]
-    for record in current:
-        key = record.task, record.method
-        methods[key] = max(methods.get(key, 0), record.method_version)
-    return [record for record in current if record.method_version == methods[record.task, record.method]]
+def _natural(text: str) -> tuple[tuple[float, str], ...]:
+    """Sorts `size=9` before `size=10`."""
+    parts = [part.partition("=")[2] for part in text.split(", ")]
+    return tuple((float(part), "") if part.replace(".", "", 1).isdecimal() else (np.inf, part) for part in parts)
 
 
-def _board_key(record: Record, texts: dict[int, str]) -> tuple[str, ...]:
-    values = (_text(record.identity[part], texts) for part in ("task", "hardware"))
-    return record.task, record.scale, record.protocol, *values
-
-
-def _text(value: Any, texts: dict[int, str]) -> str:
-    """The value as JSON. Records from a store share values, each of which is written once and then found by its
-    address; the records keep it alive meanwhile."""
-    if id(value) not in texts:
-        texts[id(value)] = json.dumps(value, sort_keys=True)
-    return texts[id(value)]
-
-
-def _board(records: Sequence[Record], variants: Sequence[Mapping[str, Any]]) -> Leaderboard:
-    first = max(records, key=lambda record: record.ended)
+def _board(
+    records: Sequence[Record], variants: Sequence[Mapping[str, Any]], texts: Texts, judge: Judge | None
+) -> Leaderboard:
+    first = max(records, key=lambda record: (record.ended, record.id))
     metric, info = first.rank_metric, first.metric_info
     sign = 1.0 if info[metric]["direction"] == "higher" else -1.0
-    groups: defaultdict[str, list[Record]] = defaultdict(list)
-    texts: dict[int, str] = {}
-    for record in records:
-        groups[_text(record.identity["method"], texts)].append(record)
-    namesakes: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for group in groups.values():
-        namesakes[group[0].method].append(group[0].identity["method"])
-    named = {
-        _with_variant(group[0].method, difference(group[0].identity["method"], namesakes[group[0].method])): group
-        for group in groups.values()
-    }
+    named = _named(records, texts)
     scores = {
         name: {record.seed: sign * record.metrics[metric] for record in group if record.status is Status.OK}
         for name, group in named.items()
     }
     ranked = ranks({name: scores[name] for name in named if scores[name] and named[name][0].role != "reference"})
-    best = max(ranked, key=lambda name: float(np.mean(list(scores[name].values()))), default=None)
-    rows = [_row(name, group, ranked.get(name), _to_best(scores, name, best, sign)) for name, group in named.items()]
+    best = max(ranked, key=lambda name: (float(np.mean(list(scores[name].values()))), name), default=None)
+    clock = _clock(records)
+    rows = [
+        _row(name, group, ranked.get(name), _to_best(scores, name, best, sign), clock, judge)
+        for name, group in named.items()
+    ]
     return Leaderboard(
         arena=first.arena,
         problem=first.problem,
         task=first.task,
         variant=difference(first.identity["task"], variants),
         scale=first.scale,
-        hardware="-".join(str(first.identity["hardware"][key]) for key in ("accelerator", "precision")),
+        hardware=hardware(first.identity["hardware"]),
         protocol=first.protocol,
         version=first.task_version,
         rank_metric=metric,
         metric_info=info,
         rows=tuple(sorted(rows, key=lambda row: _order(row, metric, sign))),
+        machine=clock,
         **_prices(records),
     )
+
+
+def _named(records: Sequence[Record], texts: Texts) -> dict[str, list[Record]]:
+    """The attempts of each row, by its name."""
+    groups: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: (record.method, record.seed, record.ended, record.id)):
+        groups[texts.of(record.identity["method"])].append(record)
+    namesakes: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for group in groups.values():
+        namesakes[group[0].method].append(group[0].identity["method"])
+    named = {}
+    for group in groups.values():
+        variant = difference(group[0].identity["method"], namesakes[group[0].method])
+        named[f"{group[0].method} [{variant}]" if variant else group[0].method] = group
+    return named
+
+
+def _clock(records: Sequence[Record]) -> str:
+    """The machine that most attempts with a clock ran on; among equals the first by name."""
+    counts = Counter(machine(record) for record in records if record.status is Status.OK and record.seconds)
+    return min(counts, key=lambda name: (-counts[name], name), default="")
 
 
 def _prices(records: Sequence[Record]) -> dict[str, Any]:
@@ -185,30 +203,39 @@ def _to_best(
     return mean_interval(sign * (own - other)), paired_p_value(own - other)
 
 
-def _row(name: str, records: Sequence[Record], rank: int | None, to_best: tuple[Interval, float] | None) -> Row:
-    good = sorted((record for record in records if record.status is Status.OK), key=lambda record: record.seed)
-    bad = sorted((record for record in records if record.status is not Status.OK), key=lambda record: record.seed)
-    endings: defaultdict[str, int] = defaultdict(int)
-    for record in bad:
-        endings[record.status.value] += 1
+def _row(
+    name: str,
+    records: Sequence[Record],
+    rank: int | None,
+    to_best: tuple[Interval, float] | None,
+    clock: str,
+    judge: Judge | None,
+) -> Row:
+    good = [record for record in records if record.status is Status.OK]
+    bad = [record for record in records if record.status is not Status.OK]
     measured = sorted({metric for record in good for metric in record.metrics})
     peaks = [record.peak_memory_mib for record in good if record.peak_memory_mib is not None]
+    timed = [record for record in good if machine(record) == clock]
     return Row(
         method=name,
+        name=records[0].method,
         role=records[0].role,
         fidelity=records[0].fidelity,
         version=records[0].method_version,
         rank=rank,
         seeds=tuple(record.seed for record in good),
+        scores={record.seed: record.metrics[record.rank_metric] for record in good},
         metrics={metric: mean_interval(_values(record.metrics.get(metric) for record in good)) for metric in measured},
         to_best=to_best,
         cost={account: _means([record.cost.get(account, {}) for record in good]) for account in ("solve", "use")},
-        seconds=_means([{p: r.seconds[p] for p in ("solve", "evaluate") if p in r.seconds} for r in good]),
+        seconds=_means([{p: r.seconds[p] for p in ("solve", "evaluate") if p in r.seconds} for r in timed]),
         memory=max(peaks, default=None),
-        endings=dict(endings),
-        reasons=tuple(dict.fromkeys(f"seed {record.seed}: {record.reason}" for record in bad)),
+        endings=dict(sorted(Counter(record.status.value for record in bad).items())),
+        reasons=tuple(f"seed {record.seed}: {record.reason}" for record in bad),
         attempts=tuple(record.id for record in good),
-        alone=all(record.settings.get("alone", True) for record in good),
+        others=tuple(record.id for record in bad),
+        alone=all(record.settings.get("alone", True) for record in timed),
+        stale=next((reason for record in good if judge and (reason := judge(record))), ""),
     )
 
 
@@ -219,27 +246,3 @@ def _values(numbers: Iterable[float | None]) -> Any:
 def _means(items: Sequence[Mapping[str, float]]) -> dict[str, float]:
     keys = sorted({key for item in items for key in item})
     return {key: float(np.mean([item.get(key, 0.0) for item in items])) for key in keys}
-
-
-def _with_variant(name: str, variant: str) -> str:
-    return f"{name} [{variant}]" if variant else name
-
-
-def difference(values: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
-    """The fields of nested `values` in which `others` differ among themselves, as `key=value` text."""
-    flat = [flatten(other) for other in others]
-    own = flatten(values)
-    keys = sorted({key for other in flat for key in other})
-    differing = [key for key in keys if len({json.dumps(other.get(key), sort_keys=True) for other in flat}) > 1]
-    return ", ".join(f"{key}={own.get(key)}" for key in differing)
-
-
-def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested mappings as one mapping with dotted keys."""
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            result |= flatten(value, f"{above}{key}.")
-        else:
-            result[f"{above}{key}"] = value
-    return result

@@ -14,7 +14,8 @@ from typing import Any
 from results.record import Record, content_of, from_content
 
 NOTHING = "{}"
-REST = ("traceback", "curve", "logs", "preparations", "provenance")  # fields that no board uses
+REST = ("traceback", "curve", "logs", "preparations", "provenance")  # fields that no board uses, but for:
+ORIGIN = ("fingerprints", "python", "processor", "cores", "device")  # parts of the provenance that tell what is stale
 _COMMON = ("schema", "settings", "arena", "task", "method", "problem", "scale", "hardware", "protocol", "role",
            "method_version", "task_version", "fidelity", "rank_metric", "metric_info", "limits", "prices")  # fmt: skip
 _BY_SEED = ("seed", "preparations")  # parts of the identity that are not common to all seeds
@@ -28,11 +29,20 @@ def pack(content: Mapping[str, Any]) -> tuple[str, str, str]:
     common = {key: content[key] for key in _COMMON if key in content}
     rest = {key: content[key] for key in REST if key in content}
     head = {key: value for key, value in content.items() if key not in common and key not in rest}
+    provenance = content.get("provenance")
+    if isinstance(provenance, Mapping):
+        common["provenance"] = {key: provenance[key] for key in ORIGIN if key in provenance}
+        rest["provenance"] = {key: value for key, value in provenance.items() if key not in ORIGIN}
     identity = content.get("identity")
     if isinstance(identity, Mapping):
         common["identity"] = {key: value for key, value in identity.items() if key not in _BY_SEED}
         head["identity"] = {key: identity[key] for key in _BY_SEED if key in identity}
-    return _ENCODER.encode(common), _ENCODER.encode(head), _ENCODER.encode(rest)
+    return compact(common), compact(head), compact(rest)
+
+
+def compact(content: Mapping[str, Any]) -> str:
+    """The mapping as JSON without blanks."""
+    return _ENCODER.encode(content)
 
 
 class Unpacker:
@@ -42,7 +52,8 @@ class Unpacker:
         self._common: dict[str, dict[str, Any]] = {}
 
     def record(self, common: str, head: str, rest: str, source: str) -> Record:
-        """One record; where `rest` is `NOTHING`, the fields of `REST` are empty.
+        """One record; where `rest` is `NOTHING`, the fields of `REST` are empty, and of the provenance there is only
+        `ORIGIN`.
 
         Raises:
             RecordError: a text is cut off, they are no record, or were written by a newer version.
@@ -54,4 +65,5 @@ class Unpacker:
             content["identity"] = shared["identity"] | content["identity"]
         if rest != NOTHING:
             content |= content_of(rest, source)
+            content["provenance"] = content.get("provenance", {}) | shared.get("provenance", {})
         return from_content(shared | content, source)

@@ -135,7 +135,8 @@ class Store:
         return self._read(_query(attempts.c.rest, **equal))
 
     def heads(self, **equal: Any) -> list[Record]:
-        """Like `records`, at a fraction of the cost, with the fields in `results.packed.REST` empty."""
+        """Like `records`, at a fraction of the cost, with the fields in `results.packed.REST` empty, but for the parts
+        of the provenance in `results.packed.ORIGIN`."""
         return self._read(_query(sa.literal(NOTHING), **equal))
 
     def each(self, chunk: int = 1000, **equal: Any) -> Iterator[Record]:

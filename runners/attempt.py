@@ -17,7 +17,7 @@ from runners.moments import now
 from runners.pair import PAPER_VALUES, Pair
 from runners.places import attempt_name, checkpoint_file, scratch_folder
 from runners.preparing import ensure
-from runners.provenance import code_fingerprint, environment
+from runners.provenance import code_fingerprint, device, environment
 from runners.run import AttemptRun, Clock, Nobody, Offer, Offers, Watcher
 from tasks.base import Board, Diverged, Invalid, NotApplicable, Problem
 from tasks.metering import SOLVE, USE, BudgetSpent, Ledger, random_stream
@@ -243,5 +243,5 @@ class Attempt:
             curve=self.curve,
             logs=self.logs,
             preparations=self.preparations,
-            provenance=environment() | {"fingerprints": code},
+            provenance=environment() | {"fingerprints": code} | device(),
         )

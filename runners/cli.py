@@ -125,12 +125,13 @@ def _leaderboard(words: Sequence[str]) -> int:
     from results.leaderboard import leaderboards
     from results.record import write_text
     from results.tables import FORMATS, render
+    from runners.staleness import Judge
 
     values = only_keys("leaderboard", words, {"task": "", "arena": "", "format": "terminal", "out": "", **STORE})
     form = one_of(values["format"], FORMATS, "format")
     chosen = {key: values[key] for key in ("task", "arena") if values[key]}
     with opened(values) as store:
-        boards = leaderboards(store.heads(**chosen))
+        boards = leaderboards(store.heads(**chosen), Judge())
     if not boards and form == "terminal":
         print(_nothing(chosen, store.shown))
         return OK

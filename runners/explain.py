@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omegaconf.errors import OmegaConfBaseException
 
-from results.leaderboard import flatten
 from results.record import Record, Status
+from results.selection import flatten
 from results.store import Store
 from runners import catalog
-from runners.cards import method_card, task_card
 from runners.errors import CommandError, one_line
 from runners.info import find_attempt
 from runners.pair import Choice, resolve
-from runners.provenance import recorded_fingerprint
+from runners.staleness import KINDS, code_of, version, why_stale
 from tasks.base import NotApplicable
 from tasks.data import DataCorrupt
 
-KINDS = ("method", "task")
 _SHOWN = 60  # letters of a value in text
 
 Differences = dict[str, list[Any]]  # dotted key: the two values
@@ -73,9 +70,9 @@ def examine(record: Record, store: Store) -> dict[str, Any]:
     Raises:
         StoreError: the store cannot be read.
     """
-    versions = {kind: _version(kind, record) for kind in KINDS}
-    code = {kind: _code(kind, record) for kind in KINDS}
-    reasons = [sentence for kind in KINDS for sentence in _reasons(kind, versions[kind], code[kind])]
+    versions = {kind: version(kind, record) for kind in KINDS}
+    code = {kind: code_of(kind, record) for kind in KINDS}
+    reasons = [sentence for kind in KINDS for sentence in why_stale(kind, versions[kind], code[kind])]
     same = sorted(store.records(cell=record.cell), key=lambda one: (one.status is Status.OK, one.ended, one.id))
     return {
         "attempt": _head(record),
@@ -110,50 +107,6 @@ def _beside(left: Mapping[str, Any], right: Mapping[str, Any]) -> Differences:
 def _differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> Differences:
     both = _beside(flatten(left), flatten(right))
     return {key: values for key, values in sorted(both.items()) if len({json.dumps(value) for value in values}) > 1}
-
-
-def _version(kind: str, record: Record) -> dict[str, Any]:
-    """The version that an attempt was made with, and the one of today's card."""
-    recorded, name = (record.method_version, record.method) if kind == "method" else (record.task_version, record.task)
-    try:
-        entry = catalog.find(kind, name)
-        current = (method_card(entry) if kind == "method" else task_card(entry)).version
-    except CommandError as error:
-        return {"recorded": recorded, "current": None, "trouble": one_line(error)}
-    return {"recorded": recorded, "current": current}
-
-
-def _code(kind: str, record: Record) -> dict[str, Any]:
-    """The code that an attempt was made with, and today's; `changed` is None where they cannot be compared."""
-    recorded = record.provenance.get("fingerprints", {}).get(kind)
-    made_by = str(record.provenance.get("python", ""))
-    found = {"recorded": recorded, "current": None, "changed": None}
-    if recorded is None:
-        return found | {"trouble": "the record has no fingerprint of its code"}
-    try:
-        current = recorded_fingerprint(record.identity[kind])
-    except (LookupError, TypeError) as error:
-        return found | {"trouble": one_line(error)}
-    if current != recorded and _minor(made_by) != _minor(platform.python_version()):
-        trouble = f"the attempt ran under Python {made_by}, whose fingerprints of code cannot be compared with these"
-        return found | {"current": current, "trouble": trouble}
-    return found | {"current": current, "changed": current != recorded}
-
-
-def _minor(version: str) -> list[str]:
-    return version.split(".")[:2]
-
-
-def _reasons(kind: str, version: Mapping[str, Any], code: Mapping[str, Any]) -> list[str]:
-    """Why an attempt is stale on account of its method or its task."""
-    if version["current"] is None:
-        return [version["trouble"]]
-    if version["current"] != version["recorded"]:
-        return [f"the {kind} is at version {version['current']}, the attempt was made with version "
-                f"{version['recorded']}"]  # fmt: skip
-    if code["changed"]:
-        return [f"the code of the {kind} has changed since, without a new version: the row is stale"]
-    return []
 
 
 def _values(record: Record) -> dict[str, Any]:

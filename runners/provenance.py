@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -44,6 +45,14 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": cores(),
     }
+
+
+def device() -> dict[str, str]:
+    """The accelerator that this process works on, if it has begun to; nothing is started to find out."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    return {"device": str(torch.cuda.get_device_name())}
 
 
 def _version(name: str) -> str | None:

@@ -94,7 +94,7 @@ def attempt(number: int, **changes: Any) -> Record:
         metrics={"accuracy": 0.5},
         seconds={"prepare": 9.0, "solve": 1.0 + number, "evaluate": 0.5},
         logs={"loss": [[0, 0.0, 1.0]]},
-        provenance={"commit": "abc"},
+        provenance={"python": "3.11.2", "commit": "abc"},
     )
     return replace(made, **changes)
 
@@ -106,7 +106,7 @@ def test_what_is_added_is_read_back(store: Store) -> None:
     records = [attempt(number) for number in range(3)]
     assert store.add(records) == 3
     assert store.records() == list(store.each(chunk=2)) == records
-    assert store.heads() == [replace(record, logs={}, provenance={}) for record in records]
+    assert store.heads() == [replace(record, logs={}, provenance={"python": "3.11.2"}) for record in records]
     assert store.heads(task="text/none", seed=1) == []
 
 

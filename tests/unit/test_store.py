@@ -165,7 +165,7 @@ def full(number: int, **changes: Any) -> Record:
         "curve": [{"seconds": 0.5, "metrics": {}}],
         "logs": {"loss": [[1, 0.5, 2.0]]},
         "preparations": {"model": {"key": f"key{number}"}},
-        "provenance": {"code": {"commit": "abc"}},
+        "provenance": {"code": {"commit": "abc"}, "python": "3.11.2", "fingerprints": {"method": f"m{number % 3}"}},
         "preemptions": 2,
     }
     return replace(attempt(number), **(filled | changes))
@@ -180,8 +180,9 @@ def test_every_field_is_read_back_also_where_attempts_share_values(store: Store)
 
 def test_heads_lack_only_what_no_board_reads(store: Store) -> None:
     store.add([full(1), full(2)])
-    bare: dict[str, Any] = {"traceback": "", "curve": [], "logs": {}, "preparations": {}, "provenance": {}}
-    assert store.heads() == [replace(full(number), **bare) for number in (1, 2)]
+    bare: dict[str, Any] = {"traceback": "", "curve": [], "logs": {}, "preparations": {}}
+    origin = [{"python": "3.11.2", "fingerprints": {"method": f"m{number}"}} for number in (1, 2)]
+    assert store.heads() == [replace(full(n), **bare, provenance=told) for n, told in zip((1, 2), origin, strict=True)]
     assert store.heads(task="text/none") == []
 
 
@@ -447,6 +448,37 @@ def test_a_store_that_cannot_be_brought_over_is_left_as_it_was(tmp_path: Path) -
     with sqlite3.connect(path) as connection:
         assert list(connection.iterdump()) == before
     connection.close()
+
+
+def as_layout_2(path: Path) -> None:
+    """Takes a store back to the second layout, whose boards knew nothing of the provenance."""
+    with sqlite3.connect(path) as connection:
+        for name, common, rest in connection.execute("SELECT id, common, rest FROM attempts").fetchall():
+            shared, left = json.loads(common), json.loads(rest)
+            left["provenance"] |= shared.pop("provenance")
+            texts = json.dumps(shared), json.dumps(left)
+            connection.execute("UPDATE attempts SET common = ?, rest = ? WHERE id = ?", (*texts, name))
+        connection.execute("UPDATE layout SET version = 2")
+    connection.close()
+
+
+def test_a_store_of_the_second_layout_is_brought_over(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    records = [full(number) for number in range(2100)]
+    store = Store(str(path))
+    store.add(records)
+    heads = store.heads()
+    store.close()
+    as_layout_2(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE attempts SET rest = '[]' WHERE seed = 7")
+    connection.close()
+    store = Store(str(path))
+    assert [head for head in store.heads() if head.seed != 7] == [head for head in heads if head.seed != 7]
+    assert store.records(seed=8) == [records[8]]
+    with pytest.raises(StoreError, match=f"attempt {records[7].id}"):
+        store.records(seed=7)
+    store.close()
 
 
 @pytest.mark.parametrize("there", [0, 1500])
