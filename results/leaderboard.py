@@ -7,6 +7,7 @@ ended `ok` are averaged, the newest of each cell; all others are counted and nam
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import numpy as np
 
 from results.record import Record, Status
 from results.selection import Texts, comparable, difference, hardware, machine
-from results.stats import Interval, mean_interval, paired_p_value, ranks, shared
+from results.stats import Interval, mean_interval, paired_differences, paired_interval, paired_p_value, ranks
 
 Judge = Callable[[Record], str]  # why an attempt is stale; empty where it is not
 
@@ -27,7 +28,7 @@ class Row:
 
     Args:
         method: name, with the fields in which it differs from its namesakes on the board.
-        name: name in the catalogue.
+        name, key: name in the catalogue, and a short name for its values, the same on all boards.
         role, fidelity, version: from the card.
         rank: rank group, or None for references and for rows without results.
         seeds: seeds that were scored.
@@ -48,6 +49,7 @@ class Row:
 
     method: str
     name: str
+    key: str
     role: str
     fidelity: str
     version: int
@@ -137,7 +139,7 @@ def _board(
     best = max(ranked, key=lambda name: (float(np.mean(list(scores[name].values()))), name), default=None)
     clock = _clock(records)
     rows = [
-        _row(name, group, ranked.get(name), _to_best(scores, name, best, sign), clock, judge)
+        _row(name, group, ranked.get(name), _to_best(scores, name, best, sign), clock, texts, judge)
         for name, group in named.items()
     ]
     return Leaderboard(
@@ -195,12 +197,10 @@ def _order(row: Row, metric: str, sign: float) -> tuple[Any, ...]:
 def _to_best(
     scores: Mapping[str, Mapping[int, float]], name: str, best: str | None, sign: float
 ) -> tuple[Interval, float] | None:
-    if best is None or name == best:
+    if best is None or name == best or not scores[name].keys() & scores[best].keys():
         return None
-    own, other = shared(scores[name], scores[best])
-    if not len(own):
-        return None
-    return mean_interval(sign * (own - other)), paired_p_value(own - other)
+    left, right = (name, best) if sign > 0 else (best, name)  # the scores of a metric to be lowered are turned round
+    return paired_interval(scores[left], scores[right]), paired_p_value(paired_differences(scores[name], scores[best]))
 
 
 def _row(
@@ -209,6 +209,7 @@ def _row(
     rank: int | None,
     to_best: tuple[Interval, float] | None,
     clock: str,
+    texts: Texts,
     judge: Judge | None,
 ) -> Row:
     good = [record for record in records if record.status is Status.OK]
@@ -219,13 +220,16 @@ def _row(
     return Row(
         method=name,
         name=records[0].method,
+        key=hashlib.sha256(texts.of(records[0].identity["method"]).encode("utf-8")).hexdigest()[:10],
         role=records[0].role,
         fidelity=records[0].fidelity,
         version=records[0].method_version,
         rank=rank,
         seeds=tuple(record.seed for record in good),
         scores={record.seed: record.metrics[record.rank_metric] for record in good},
-        metrics={metric: mean_interval(_values(record.metrics.get(metric) for record in good)) for metric in measured},
+        metrics={
+            name: mean_interval(np.array([r.metrics[name] for r in good if name in r.metrics])) for name in measured
+        },
         to_best=to_best,
         cost={account: _means([record.cost.get(account, {}) for record in good]) for account in ("solve", "use")},
         seconds=_means([{p: r.seconds[p] for p in ("solve", "evaluate") if p in r.seconds} for r in timed]),
@@ -237,10 +241,6 @@ def _row(
         alone=all(record.settings.get("alone", True) for record in timed),
         stale=next((reason for record in good if judge and (reason := judge(record))), ""),
     )
-
-
-def _values(numbers: Iterable[float | None]) -> Any:
-    return np.array([number for number in numbers if number is not None])
 
 
 def _means(items: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -29,8 +29,13 @@ bakeoff: runs methods from papers against each other on equal terms.
   bakeoff run -m experiment=quick n_jobs=4
       a named sweep, four cells at a time; plan=true only says what would be done,
       hydra/launcher=submitit_slurm|submitit_local|ray runs it on other machines
-  bakeoff leaderboard [task=..|arena=..] [format=terminal|md|csv|json] [out=FILE]
-      what the store says
+  bakeoff leaderboard [task=..|arena=..] [format=terminal|md|csv|json|latex|html] [out=FILE]
+      what the store says; out=board.tex alone chooses the format by the ending
+  bakeoff compare calibration/linc calibration/contextual task=.. [scale=..] [metric=..] [format=terminal|md|json]
+      two methods over the seeds that both have; out=FILE.svg|.pdf|.png draws them;
+      of several sets of values one is named: 'calibration/linc [lr=0.1]'
+  bakeoff report out=FOLDER [task=..|arena=..]
+      a site of all boards, figures, methods and attempts, which opens from disk
   bakeoff show ATTEMPT
       one attempt: configuration, result, provenance, traceback
   bakeoff explain ATTEMPT [ATTEMPT]
@@ -122,27 +127,33 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _leaderboard(words: Sequence[str]) -> int:
-    from results.leaderboard import leaderboards
-    from results.record import write_text
-    from results.tables import FORMATS, render
-    from runners.staleness import Judge
+    from runners import boards
 
-    values = only_keys("leaderboard", words, {"task": "", "arena": "", "format": "terminal", "out": "", **STORE})
-    form = one_of(values["format"], FORMATS, "format")
-    chosen = {key: values[key] for key in ("task", "arena") if values[key]}
+    values = boards.understood(words)
     with opened(values) as store:
-        boards = leaderboards(store.heads(**chosen), Judge())
-    if not boards and form == "terminal":
-        print(_nothing(chosen, store.shown))
-        return OK
-    text = render(boards, form, _terminal_width())
-    if values["out"]:
-        try:
-            write_text(Path(values["out"]), text + "\n")
-        except OSError as error:
-            raise CommandError(f"out: {one_line(error)}") from error
-    else:
+        text = boards.leaderboard(store, values, _terminal_width(), styled=sys.stdout.isatty())
+    if text is None:
+        print(_nothing(boards.chosen(values), store.shown))
+    elif text:
         print(text)
+    return OK
+
+
+def _compare(words: Sequence[str]) -> int:
+    from runners import comparing
+
+    print(comparing.compare(words))
+    return OK
+
+
+def _report(words: Sequence[str]) -> int:
+    from runners import reporting
+
+    values = only_keys("report", words, {"out": "", "task": "", "arena": "", **STORE})
+    if not values["out"]:
+        raise CommandError("out is not given; name a folder with out=..")
+    with opened(values) as store:
+        print(reporting.report(store, Path(values["out"]), **{k: values[k] for k in ("task", "arena") if values[k]}))
     return OK
 
 
@@ -226,6 +237,8 @@ VERBS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "info": _info,
     "run": _run,
     "leaderboard": _leaderboard,
+    "compare": _compare,
+    "report": _report,
     "show": _show,
     "explain": _explain,
     "status": _status,

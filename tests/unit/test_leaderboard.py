@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from results.leaderboard import Leaderboard, leaderboards
 from results.record import Record, Status
 from results.store import Store
@@ -67,7 +69,7 @@ def board(*records: Record) -> Leaderboard:
 def test_rows_are_sorted_best_first_with_failures_and_references_last() -> None:
     made = board(
         *(record("toys/low", seed, 1.0 + seed) for seed in range(3)),
-        *(record("toys/high", seed, 5.0 + seed) for seed in range(3)),
+        *(record("toys/high", seed, 5.0 + seed + seed % 2 / 8) for seed in range(3)),
         *(record("reference/best", seed, 9.0, role="reference") for seed in range(3)),
         record("toys/broken", 0, None),
     )
@@ -75,7 +77,12 @@ def test_rows_are_sorted_best_first_with_failures_and_references_last() -> None:
     assert [row.rank for row in made.rows] == [1, 2, None, None]
     low = made.rows[1]
     assert low.to_best is not None
-    assert (low.to_best[0].value, low.to_best[1]) == (-4.0, 0.0)
+    gap, p_value = low.to_best
+    assert gap.low is not None
+    assert gap.high is not None
+    assert gap.value == pytest.approx(-4 - 1 / 24)
+    assert gap.low < gap.value < gap.high < 0
+    assert p_value < 0.001
     assert low.cost["solve"] == {"steps": 20.0}
     assert low.memory == 102.0
 
@@ -214,3 +221,53 @@ def test_boards_of_heads_and_of_whole_records_are_the_same(tmp_path: Path) -> No
         texts = {render(leaderboards(records), form) for records in (made, store.records(), store.heads())}
         assert len(texts) == 1
     store.close()
+
+
+def test_a_row_says_whose_it_is_and_what_is_behind_its_numbers() -> None:
+    identity = record("toys/a", 0, 1.0).identity
+    quick = identity | {"method": identity["method"] | {"lr": 0.2}}
+    made = board(
+        *(record("toys/a", seed, 1.0 + seed) for seed in (2, 0)),
+        record("toys/a", 1, None),
+        record("toys/a", 0, 9.0, id="quick", cell="quick", identity=quick),
+    )
+    rows = {row.method: row for row in made.rows}
+    assert {row.name for row in made.rows} == {"toys/a"}
+    slow = rows["toys/a [lr=0.1]"]
+    assert (slow.seeds, slow.scores) == ((0, 2), {0: 1.0, 2: 3.0})
+    assert (slow.attempts, slow.others, slow.endings) == (("toys/a-0", "toys/a-2"), ("toys/a-1",), {"failed": 1})
+    assert rows["toys/a [lr=0.2]"].attempts == ("quick",)
+    assert len({row.key for row in made.rows}) == 2
+
+
+def test_a_row_is_stale_if_one_of_its_averaged_attempts_is() -> None:
+    records = [*(record("toys/a", seed, 1.0) for seed in range(3)), record("toys/b", 0, None), record("toys/c", 0, 1.0)]
+    stale = {"toys/a-1": "the task is at version 2", "toys/b-0": "the method is at version 2"}
+    (made,) = leaderboards(records, lambda attempt: stale.get(attempt.id, ""))
+    assert {row.method: row.stale for row in made.rows} == {
+        "toys/a": "the task is at version 2", "toys/b": "", "toys/c": ""
+    }  # fmt: skip
+    assert not any(row.stale for row in board(*records).rows)
+
+
+def test_the_clock_of_a_board_is_that_of_the_machine_with_most_attempts() -> None:
+    quick, slow = ({"provenance": {"processor": name, "cores": 4}} for name in ("quick", "slow"))
+    made = board(
+        *(record("toys/a", seed, 1.0, seconds={"solve": 2.0}, **quick) for seed in range(3)),
+        record("toys/a", 3, 1.0, seconds={"solve": 900.0}, **slow),
+        record("toys/b", 0, 2.0, seconds={"solve": 50.0}, **slow),
+    )
+    assert made.machine == "quick, 4 cores"
+    assert {row.method: row.seconds for row in made.rows} == {"toys/a": {"solve": 2.0}, "toys/b": {}}
+    assert board(record("toys/a", 0, 1.0)).machine == ""
+
+
+def test_the_gap_of_a_metric_to_be_lowered_is_in_its_own_unit() -> None:
+    info = {"height": {"unit": "m", "direction": "lower"}}
+    best = [record("toys/a", seed, 1.0 + seed / 8, metric_info=info) for seed in range(4)]
+    worse = [record("toys/b", seed, 2.0 + (seed % 2) / 4, metric_info=info) for seed in range(4)]
+    gap, _ = board(*best, *worse).rows[1].to_best or (None, None)
+    assert gap is not None
+    assert gap.low is not None
+    assert gap.high is not None
+    assert gap.low < gap.value == 0.9375 < gap.high
