@@ -7,7 +7,7 @@ export BAKEOFF_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store test lint types format clean
+.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store bench-coverage bench-report test lint types format clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -34,6 +34,12 @@ bench-scaling: setup ## two workers against one, and the share of the harness
 
 bench-store: setup ## a store of 1,000,000 attempts (5 GB in the temporary folder, five minutes)
 	$(PYTHON) tests/bench/store.py
+
+bench-coverage: setup ## how often intervals cover the mean, by kind of score (two minutes)
+	$(PYTHON) tests/bench/coverage.py
+
+bench-report: setup ## a report over 10,000 attempts of 100 methods
+	$(PYTHON) tests/bench/report.py
 
 test: setup lint types ## lint, check types, run all tests with coverage
 	$(PYTHON) -m pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95

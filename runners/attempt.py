@@ -210,7 +210,8 @@ class Attempt:
             id=self.name or attempt_name(cell),
             cell=cell,
             identity=pair.identity(self.seed),
-            settings=dict(self.settings) | {"threads": pair.hardware.threads, "profile": asdict(pair.declared)},
+            settings=dict(self.settings)
+            | {"threads": pair.hardware.threads, "profile": asdict(pair.declared), "overrides": list(pair.overrides)},
             arena=pair.arena,
             task=pair.choice.task,
             method=pair.choice.method,

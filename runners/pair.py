@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from methods.base import Method, Reference
+from results.selection import flatten
 from runners import catalog
 from runners.build import build, plugin_class
 from runners.cards import MethodCard, TaskCard, at_scale, method_card, task_card
@@ -55,6 +58,7 @@ class Pair:
         problem: name of the problem type.
         declared: the hardware profile as declared.
         hardware: the profile on this machine.
+        overrides: what a command must say beside the names to choose the same values.
     """
 
     choice: Choice
@@ -65,6 +69,7 @@ class Pair:
     problem: str
     declared: Hardware
     hardware: Hardware
+    overrides: tuple[str, ...] = ()
 
     @property
     def arena(self) -> str:
@@ -144,12 +149,36 @@ def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False) -> Pai
     declared = build(values["hardware"], Hardware, "hardware")
     posed = posed_type(type(task)).__name__
     hardware = declared.elsewhere() if elsewhere else declared.resolved(workers)
-    pair = Pair(choice, method, task, left, right, posed, declared, hardware)
+    said = overrides({"method": method_entry, "task": task_entry}, choice)
+    pair = Pair(choice, method, task, left, right, posed, declared, hardware, said)
     board_of(pair)
     pair.cell(0)  # what a preparation is built from may turn out to be missing
     for plugin in (method, task):
         code_fingerprint(plugin)  # remembered: of the code as it was loaded, should a file change during a sweep
     return pair
+
+
+def overrides(entries: Mapping[str, catalog.Entry], choice: Choice) -> tuple[str, ...]:
+    """The values that were chosen otherwise than in the YAML files, as words of a command."""
+    words = []
+    for kind, entry in entries.items():
+        there, chosen = flatten(entry.values), flatten(choice.values[kind])
+        words += [
+            f"{kind}.{key}={_word(value)}"
+            for key, value in chosen.items()
+            if key.partition(".")[0] != "card" and (key not in there or there[key] != value)
+        ]
+    return tuple(words)
+
+
+def _word(value: Any) -> str:
+    """A value as Hydra reads it: text in quotes where it is more than a plain word."""
+    if isinstance(value, str):
+        plain = all(letter.isalnum() or letter in "_-./" for letter in value)
+        if plain and isinstance(yaml.safe_load(value), str):
+            return value
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return json.dumps(value, separators=(",", ":"))
 
 
 def board_of(pair: Pair) -> Board:

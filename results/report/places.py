@@ -1,0 +1,60 @@
+"""Where each page of the site is. Names come from records, which may hold anything; no path leaves the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from results.leaderboard import Leaderboard, Row
+
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+
+def short(text: str) -> str:
+    """A short name for any text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+
+
+def part(text: str) -> str:
+    """A text as one part of a path: itself where that is safe, else a short name for it."""
+    return text if _PLAIN.fullmatch(text) and not text.endswith(".") else f"x-{short(text)}"
+
+
+def _path(kind: str, name: str) -> str:
+    return "/".join([kind, *(part(piece) for piece in name.split("/"))]) + ".html"
+
+
+def arena(name: str) -> str:
+    """The page of an arena."""
+    return _path("arenas", name)
+
+
+def task(name: str) -> str:
+    """The page of a task."""
+    return _path("tasks", name)
+
+
+def method(name: str) -> str:
+    """The page of a method."""
+    return _path("methods", name)
+
+
+def attempt(name: str) -> str:
+    """The page of an attempt; in folders of some hundred, since many programs are slow with more."""
+    return f"attempts/{short(name)[:2]}/{part(name)}.html"
+
+
+def board(board: Leaderboard) -> str:
+    """The name of a board, in links and for its files."""
+    told = (board.task, board.variant, board.scale, board.hardware, board.protocol)
+    return f"{part(board.task.rpartition('/')[2])}-{short(repr(told))}"
+
+
+def evidence(board_name: str, row: Row) -> str:
+    """Where a method's page lists the attempts behind a row."""
+    return f"{method(row.name)}#{board_name}-{row.key}"
+
+
+def up(path: str) -> str:
+    """What leads from a page to the top of the site."""
+    return "../" * path.count("/")

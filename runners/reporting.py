@@ -1,0 +1,37 @@
+"""`bakeoff report`: the static site over a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from results.leaderboard import leaderboards
+from results.report.site import ReportError, Source, write
+from results.store import Store
+from runners.describing import catalogue
+from runners.errors import CommandError, one_line
+from runners.exchange import attempts
+from runners.staleness import Judge
+
+
+def report(store: Store, out: Path, **equal: Any) -> str:
+    """Write the site to a folder; returns what was done, in a sentence.
+
+    Args:
+        store: where the attempts are.
+        out: a folder that is new, empty, or holds an older report.
+        equal: columns of the store and the values that chosen attempts have there.
+
+    Raises:
+        CommandError: the folder cannot be used.
+        StoreError: the store cannot be read.
+    """
+    heads = store.heads(**equal)
+    source = Source(heads, lambda: store.each(**equal), leaderboards(heads, Judge()), catalogue())
+    try:
+        write(source, out)
+    except ReportError as error:
+        raise CommandError(f"out: {error}") from error
+    except OSError as error:
+        raise CommandError(f"out: {one_line(error)}") from error
+    return f"wrote {attempts(len(heads))} as a site; open {out / 'index.html'}"
