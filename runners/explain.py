@@ -52,7 +52,7 @@ def compare(left: Record, right: Record) -> dict[str, Any]:
         "same_attempt": left.id == right.id,
         "same_cell": left.cell == right.cell,
         "identity": _differences(left.identity, right.identity),
-        "settings": _differences(left.settings, right.settings),
+        "settings": _differences(*(_without_overrides(record) for record in (left, right))),
         "provenance": _differences(*artefacts),
         "results": {
             "status": [left.status.value, right.status.value],
@@ -98,6 +98,11 @@ def _head(record: Record) -> dict[str, Any]:
 
 def _digests(record: Record) -> dict[str, Any]:
     return {name: facts.get("digest") for name, facts in record.preparations.items() if isinstance(facts, Mapping)}
+
+
+def _without_overrides(record: Record) -> dict[str, Any]:
+    """The settings but for the words of the command, which the identities show the effect of."""
+    return {key: value for key, value in record.settings.items() if key != "overrides"}
 
 
 def _beside(left: Mapping[str, Any], right: Mapping[str, Any]) -> Differences:

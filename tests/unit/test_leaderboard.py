@@ -5,59 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from results.leaderboard import Leaderboard, leaderboards
-from results.record import Record, Status
+from results.record import Record
 from results.store import Store
 from results.tables import cells, columns, render
 
-
-def record(method: str, seed: int, value: float | None, **changes: Any) -> Record:
-    """An attempt of a made-up cell; `value` None means that it failed."""
-    identity = {
-        "method": {"name": method, "version": 1, "lr": 0.1},
-        "task": {"name": "toys/hill", "size": 3},
-        "hardware": {"accelerator": "cpu", "precision": "32-true"},
-    }
-    base = Record(
-        id=f"{method}-{seed}",
-        cell=f"{method}{seed}",
-        identity=identity,
-        settings={},
-        arena="toys",
-        task="toys/hill",
-        method=method,
-        problem="Hill",
-        scale="laptop",
-        hardware="cpu",
-        protocol="paper values",
-        seed=seed,
-        method_version=1,
-        task_version=1,
-        role="paper",
-        fidelity="code",
-        status=Status.OK if value is not None else Status.FAILED,
-        reason="" if value is not None else "RuntimeError: a | b",
-        phase="" if value is not None else "solve",
-        rank_metric="height",
-        started="2026-01-01T00:00:00.000+00:00",
-        ended="2026-01-01T00:00:01.000+00:00",
-        metrics={"height": value, "slope": 2 * value} if value is not None else {},
-        metric_info={
-            "height": {"unit": "m", "direction": "higher"},
-            "slope": {"unit": "", "direction": "none"},
-            "unseen": {"unit": "", "direction": "lower"},
-        },
-        cost={"solve": {"steps": 10.0 * (seed + 1)}, "use": {}},
-        seconds={"solve": 1.0, "evaluate": 0.5},
-        peak_memory_mib=100.0 + seed,
-    )
-    return replace(base, **changes)
+if TYPE_CHECKING:
+    from tests.examples import record
+else:
+    from examples import record
 
 
 def board(*records: Record) -> Leaderboard:

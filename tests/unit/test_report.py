@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,59 +17,15 @@ from results.leaderboard import leaderboards
 from results.record import Record
 from results.report import places
 from results.report.curves import POINTS, Curves
-from results.report.facts import Block, Catalogue, Described, Setting
 from results.report.hands import Hands
-from results.report.site import MARK, ReportError, Site, Source, digest, write
+from results.report.site import MARK, ReportError, Site, digest, write
 from results.standing import standings
 from runners.docstrings import blocks
 
 if TYPE_CHECKING:
-    from tests.unit.test_leaderboard import record
+    from tests.examples import HOSTILE, attempts, catalogue, record, source
 else:
-    from test_leaderboard import record
-
-HOSTILE = "<script>alert('x')</script> \"q\" & a_b%c$d#{e}~^\\ \U0001f40d"
-
-
-def attempts(hostile: str = "") -> list[Record]:
-    """Two methods and a reference on two tasks, one failure, curves and offers."""
-    made = []
-    for task in ("toys/hill", "toys/dale"):
-        for number, name in enumerate(("toys/a", f"toys/b{hostile}", "reference/trivial")):
-            for seed in range(4):
-                value = None if (number, seed) == (1, 3) else 1.0 + 3 * number * (number < 2) + 0.1 * seed * number
-                it = record(name, seed, value, task=task, role="reference" if number == 2 else "paper")
-                it = replace(
-                    it,
-                    id=f"{task}{hostile}-{name}-{seed}",
-                    cell=f"{task}-{name}-{seed}",
-                    identity=it.identity | {"task": {"name": task, "note": hostile}},
-                    reason=it.reason + hostile,
-                    traceback=f"Traceback: {hostile}" if value is None else "",
-                    logs={f"loss{hostile}": [[step, step / 10, 1 / (1 + step)] for step in range(200)]},
-                    curve=[
-                        {"seconds": k, "cost": {"solve": {"steps": k}}, "metrics": {"height": k / 9}} for k in (1, 2)
-                    ],
-                )
-                made.append(it)
-    return made
-
-
-def catalogue(hostile: str = "") -> Catalogue:
-    about = Described(
-        "toys/a",
-        card={"title": f"a title {hostile}", "role": "paper", "paper": hostile, "fidelity": "code", "version": 1},
-        target="methods.toys.a.A",
-        blocks=(Block("text", f"What it is, `x`. {hostile}"), Block("formula", f"a = b {hostile}"),
-                Block("items", items=(("1", f"a deviation {hostile}"),), heading="Deviations")),
-        settings=(Setting("lr", "0.1", f"the paper {hostile}", "a rate"),),
-    )  # fmt: skip
-    task = Described("toys/hill", card={"title": "a hill", "rank": "height", "scales": {"laptop": {}}}, target="t.T")
-    return Catalogue({"toys/a": about}, {"toys/hill": task}, {"toys": (Block("text", f"The arena: {hostile}"),)}, "0")
-
-
-def source(records: Sequence[Record], facts: Catalogue | None = None) -> Source:
-    return Source(records, lambda: iter(records), leaderboards(records), facts or catalogue())
+    from examples import HOSTILE, attempts, catalogue, record, source
 
 
 def files(folder: Path) -> dict[str, bytes]:

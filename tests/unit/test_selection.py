@@ -9,9 +9,9 @@ from results.leaderboard import leaderboards
 from results.selection import Texts, comparable, hardware, machine
 
 if TYPE_CHECKING:
-    from tests.unit.test_leaderboard import record
+    from tests.examples import record
 else:
-    from test_leaderboard import record
+    from examples import record
 
 
 def prepared(name: str, seed: int, value: float, key: str, ended: str = "2026-01-01") -> Any:

@@ -30,9 +30,9 @@ from results.tables.markdown import escaped as markdown_text
 from results.tables.numbers import interval, number, p_value, portable, seconds
 
 if TYPE_CHECKING:
-    from tests.unit.test_leaderboard import record
+    from tests.examples import record
 else:
-    from test_leaderboard import record
+    from examples import record
 
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = "toys/<script>alert(1)</script>"
