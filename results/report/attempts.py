@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from results.record import Record, Status
 from results.report import numbers, places
 from results.report.curves import Curves
@@ -55,9 +57,9 @@ def write(pages: Pages, work: Iterable[tuple[Record, bool, str]]) -> None:
         pages.write("attempt.html", places.attempt(record.id), **page(record, counts, board))
 
 
-def in_page(values: Mapping[str, Any]) -> str:
+def in_page(values: Mapping[str, Any]) -> Markup:
     """Values as JSON that may stand inside a script element; empty where there are none."""
-    return script_text(values) if values else ""
+    return Markup(script_text(values) if values else "")  # noqa: S704 (nothing in it is markup)
 
 
 def script_text(values: Any) -> str:

@@ -5,6 +5,7 @@
   const palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f"]; // Okabe and Ito
   const marks = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon"];
   const dashes = ["solid", "dash", "dot", "dashdot"];
+  const LETTERS = 36; // of a name beside a figure
   const SHOWN = 10; // curves drawn at first; the legend shows the others
 
   // --- what is loaded, once ---
@@ -36,6 +37,8 @@
 
   // the library reads a little HTML in its texts; names are to be shown as they are
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  // long names would leave no room for the figure; the whole name is in the tooltip and the table
+  const brief = (text) => plain(text.length > LETTERS ? `${text.slice(0, LETTERS - 1)}…` : text);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const style = (index) => ({ colour: palette[index % palette.length], mark: marks[Math.floor(index / palette.length) % marks.length],
     dash: dashes[Math.floor(index / palette.length) % dashes.length] });
@@ -86,7 +89,7 @@
   const kinds = {
     scores(figure, board) {
       const rows = [...board.rows].reverse(); // the best on top
-      const labels = rows.map((row) => plain(row.method) + (row.failed ? ` (${row.failed} failed)` : ""));
+      const labels = rows.map((row) => brief(row.method) + (row.failed ? ` (${row.failed} failed)` : ""));
       const places = rows.map((_, place) => place);
       const dots = { type: "scatter", mode: "markers", name: "a seed", marker: { color: palette[0], opacity: 0.55, size: 7 }, x: [], y: [], text: [],
         hovertemplate: "%{text}: %{x}<extra></extra>" };
@@ -117,7 +120,7 @@
           && (cost(other) < cost(row) || better(quality(other), quality(row)))))
         .sort((a, b) => cost(a) - cost(b));
       const line = { type: "scatter", mode: "lines", name: "Pareto front", x: front.map(cost), y: front.map(quality), line: { shape: "hv", color: colour("--soft"), dash: "dot" }, hoverinfo: "skip" };
-      const points = known.map((row, index) => ({ type: "scatter", mode: "markers", name: plain(row.method), x: [cost(row)], y: [quality(row)],
+      const points = known.map((row, index) => ({ type: "scatter", mode: "markers", name: brief(row.method), x: [cost(row)], y: [quality(row)],
         marker: { size: 11, color: style(index).colour, symbol: style(index).mark + (row.reference ? "-open" : "") },
         hovertemplate: `${plain(row.method)}<br>%{y:.4g} at %{x:.4g}<extra></extra>` }));
       return draw(figure, [line, ...points], layout(unit ?? "", named(board.metric), { height: 420, legend: { orientation: "h", y: -0.22 },
@@ -146,7 +149,7 @@
     },
 
     profile(figure, group) {
-      const traces = group.rows.map((row, index) => ({ type: "scatter", mode: "lines", name: plain(row.method), x: group.thresholds, y: row.share,
+      const traces = group.rows.map((row, index) => ({ type: "scatter", mode: "lines", name: brief(row.method), x: group.thresholds, y: row.share,
         visible: index < SHOWN ? true : "legendonly", line: { color: style(index).colour, dash: style(index).dash, width: 2, shape: "hv" },
         hovertemplate: `${plain(row.method)}<br>%{y:.0%} of runs above %{x:.3g}<extra></extra>` }));
       return draw(figure, traces, layout("normalised score", "share of runs above it", { height: 420, yaxis: { range: [0, 1.03], tickformat: ".0%" } }));
@@ -156,7 +159,7 @@
   function curve(label, found, axis, look, shown) {
     const x = found.axes[axis];
     const visible = shown ? true : "legendonly";
-    const mean = { type: "scatter", mode: "lines", name: plain(label), legendgroup: label, x, y: found.mean, visible,
+    const mean = { type: "scatter", mode: "lines", name: brief(label), legendgroup: label, x, y: found.mean, visible,
       line: { color: look.colour, dash: look.dash, width: 2 }, hovertemplate: `${plain(label)}<br>%{y:.4g} at %{x:.4g}<extra></extra>` };
     if (found.seeds < 2) return [mean];
     const band = { type: "scatter", mode: "lines", legendgroup: label, showlegend: false, hoverinfo: "skip", visible,
