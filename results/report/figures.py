@@ -40,6 +40,7 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure beside `path` with the endings .svg and .pdf."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path.with_name(f"{path.name}.svg"), metadata={"Date": None})
+    figure.set_layout_engine("none")  # as it was laid out just now
     figure.savefig(path.with_name(f"{path.name}.pdf"), metadata={"CreationDate": None})
 
 
