@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from runners import catalog
+from runners.catalog import Entry
 from runners.errors import CommandError
-from runners.pair import Choice, Pair, board_of, mismatch, resolve
+from runners.pair import Choice, Pair, board_of, mismatch, overrides, resolve
 from tasks.base import NotApplicable
 
 Write = Callable[[str, str], Path]
@@ -270,3 +272,18 @@ def test_a_bumped_version_is_another_cell(project: Write, file: str) -> None:
     assert resolved().cell(0) != before
     project(file, text.replace("title: add", "title: another add"))
     assert resolved().cell(0) == before
+
+
+def test_a_pair_says_in_words_what_was_chosen_otherwise_than_in_its_files() -> None:
+    entry = Entry("method", "toys/a", Path("a.yaml"), {"lr": 0.1, "name": "x", "part": {"size": 3}, "kept": None})
+    values = {"lr": 0.5, "name": "it's", "part": {"size": 3, "shape": [1, 2]}, "kept": None, "card": {"version": 1}}
+    choice = Choice("toys/a", "toys/t", "cpu", "laptop", {"method": values})
+    said = overrides({"method": entry}, choice)
+    assert said == ("method.lr=0.5", "method.name='it\\'s'", "method.part.shape=[1,2]")
+    parsed = [override.value() for override in OverridesParser.create().parse_overrides(list(said))]
+    assert parsed == [0.5, "it's", [1, 2]]
+    words = ("true", "1", "null", "a b", "\\", "$x")
+    for word in words:
+        made = Choice("toys/a", "toys/t", "cpu", "laptop", {"method": {"name": word}})
+        (text,) = overrides({"method": entry}, made)
+        assert OverridesParser.create().parse_override(text).value() == word

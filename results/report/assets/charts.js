@@ -129,7 +129,8 @@
 
     curves(figure, board) {
       const rows = board.rows.filter((row) => Object.keys(row.curves).length);
-      const names = [...new Set(rows.flatMap((row) => Object.keys(row.curves)))].sort();
+      const holders = (name) => rows.filter((row) => name in row.curves).length;
+      const names = [...new Set(rows.flatMap((row) => Object.keys(row.curves)))].sort().sort((a, b) => holders(b) - holders(a)); // what most have first
       const again = () => kinds.curves(figure, board);
       const name = choice(figure, "of", names, again);
       const having = rows.filter((row) => name in row.curves);
