@@ -32,8 +32,7 @@ bakeoff: runs methods from papers against each other on equal terms.
   bakeoff leaderboard [task=..|arena=..] [format=terminal|md|csv|json|latex|html] [out=FILE]
       what the store says; out=board.tex alone chooses the format by the ending
   bakeoff compare calibration/linc calibration/contextual task=.. [scale=..] [metric=..] [format=terminal|md|json]
-      two methods over the seeds that both have; out=FILE.svg|.pdf|.png draws them;
-      of several sets of values one is named: 'calibration/linc [lr=0.1]'
+      two methods over the seeds that both have, also 'calibration/linc [lr=0.1]'; out=FILE.svg|.pdf|.png draws them
   bakeoff report out=FOLDER [task=..|arena=..]
       a site of all boards, figures, methods and attempts, which opens from disk
   bakeoff show ATTEMPT
@@ -42,8 +41,7 @@ bakeoff: runs methods from papers against each other on equal terms.
       in what two attempts differ, or whether one is stale and why
   bakeoff status
       sweeps that are running, here or elsewhere, and how the last ones ended
-  bakeoff import PATH..
-      records from folders, record.json files, exports (.jsonl) and other stores (.sqlite)
+  bakeoff import PATH..     records from folders, record.json files, exports (.jsonl), stores (.sqlite)
   bakeoff export out=FILE.jsonl|FILE.parquet [task=..] [arena=..] [method=..]
       the records of the store
 
@@ -60,11 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(HELP)
         return OK if words else NOT_UNDERSTOOD
-    verb, rest = words[0], words[1:]
+    verb = words[0]
     try:
         if verb not in VERBS:
             raise CommandError(f"there is no command '{verb}'{suggestion(verb, VERBS)}")
-        return VERBS[verb](rest)
+        code = VERBS[verb](words[1:])
+        sys.stdout.flush()  # a reader that has left shows here, and not when the interpreter ends
+        return code
     except CommandError as error:
         print(f"bakeoff: {one_line(error)}", file=sys.stderr)
         return NOT_UNDERSTOOD
@@ -121,9 +121,9 @@ def _info(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    from runners.launch import run
+    from runners import launch
 
-    return run(words)
+    return launch.run(words)
 
 
 def _leaderboard(words: Sequence[str]) -> int:
@@ -187,9 +187,9 @@ def _explain(words: Sequence[str]) -> int:
     plain, values = split(words, {"format": "text", **STORE})
     if len(plain) not in (1, 2):
         raise CommandError("explain takes the name of one attempt or of two, or their beginnings")
-    form = one_of(values["format"], ("text", "json"), "format")
+    one_of(values["format"], ("text", "json"), "format")
     with opened(values) as store:
-        print(explain.explain(plain, store, form))
+        print(explain.explain(plain, store, values["format"]))
     return OK
 
 
@@ -197,9 +197,9 @@ def _status(words: Sequence[str]) -> int:
     from runners import status
 
     values = only_keys("status", words, {"format": "text", **STORE})
-    form = one_of(values["format"], ("text", "json"), "format")
+    one_of(values["format"], ("text", "json"), "format")
     with opened(values) as store:
-        print(status.report(store, form))
+        print(status.report(store, values["format"]))
     return OK
 
 
