@@ -2,12 +2,13 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 BAKEOFF := $(VENV)/bin/bakeoff
+PUBLISHED := outputs/publish/$(ARENA)
 ifneq ($(wildcard ../shared/data),)
 export BAKEOFF_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store bench-coverage bench-report test lint types format clean
+.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store bench-coverage bench-report publish check test lint types format clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -41,7 +42,16 @@ bench-coverage: setup ## how often intervals cover the mean, by kind of score (t
 bench-report: setup ## a report over 10,000 attempts of 100 methods
 	$(PYTHON) tests/bench/report.py
 
-test: setup lint types ## lint, check types, run all tests with coverage
+publish: setup ## run what is missing of an arena's experiment and write its boards again: make publish ARENA=calibration
+	@test -n "$(ARENA)" || { echo "publish: name an arena: make publish ARENA=calibration"; exit 2; }
+	test ! -f results/published/$(ARENA).jsonl || $(BAKEOFF) import results/published/$(ARENA).jsonl outputs=$(PUBLISHED)
+	$(BAKEOFF) run -m experiment=$(ARENA) outputs=$(PUBLISHED) || test $$? = 1
+	$(BAKEOFF) publish arena=$(ARENA) outputs=$(PUBLISHED)
+
+check: setup ## see that the published boards are what their attempts say
+	$(BAKEOFF) report --check
+
+test: setup lint types check ## lint, check types, check what is published, run all tests with coverage
 	$(PYTHON) -m pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
 
 lint: setup ## ruff, rules and layout

@@ -1,8 +1,8 @@
 """Leaderboards: a pure function of records.
 
-One board is one task at one scale with one set of task values, on one kind of hardware, in one protocol and one
-version; nothing is averaged across these. One row is one method with one set of hyperparameters. Only attempts that
-ended `ok` are averaged, the newest of each cell; all others are counted and named.
+One board is one task at one scale with one set of task values, on one kind of hardware, in one protocol and version;
+one row is one method with one set of hyperparameters. Only attempts that ended `ok` are averaged, the newest of each
+cell; all others are counted and named.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from results.record import Record, Status
-from results.selection import Texts, comparable, difference, hardware, machine
+from results.selection import Texts, comparable, difference, hardware, machine, rebuilt
 from results.stats import Interval, mean_interval, paired_differences, paired_interval, paired_p_value, ranks
 
 Judge = Callable[[Record], str]  # why an attempt is stale; empty where it is not
@@ -41,8 +41,7 @@ class Row:
         memory: highest resident memory of its attempts, in MiB.
         endings: how many cells ended otherwise, by status.
         reasons: why, one sentence for each of `others`.
-        attempts: the attempts behind the numbers, in the order of `seeds`.
-        others: the attempts that ended otherwise.
+        attempts, others: the attempts behind the numbers, in the order of `seeds`, and those that ended otherwise.
         alone: none that was timed ran beside other cells on the same machine, so that their clocks can be compared.
         stale: why its numbers may no longer be what the code gives; empty where nothing speaks for that.
     """
@@ -76,6 +75,7 @@ class Leaderboard:
     Args:
         variant: the task's values in which it differs from other boards of the same task and scale.
         machine: the machine of the clock: the one that most attempts ran on; empty where it is not known.
+        rebuilt: preparations of which rows used different builds on the same seed.
         prices, priced: prices by unit of work where the task has any, and the unit of their total.
     """
 
@@ -91,6 +91,7 @@ class Leaderboard:
     metric_info: dict[str, dict[str, str]]
     rows: tuple[Row, ...] = field(default_factory=tuple)
     machine: str = ""
+    rebuilt: tuple[str, ...] = ()
     prices: dict[str, float] = field(default_factory=dict)
     priced: str = ""
 
@@ -155,6 +156,7 @@ def _board(
         metric_info=info,
         rows=tuple(sorted(rows, key=lambda row: _order(row, metric, sign))),
         machine=clock,
+        rebuilt=tuple(rebuilt(records)),
         **_prices(records),
     )
 

@@ -14,7 +14,8 @@ from typing import Any
 from results.record import Record, content_of, from_content
 
 NOTHING = "{}"
-REST = ("traceback", "curve", "logs", "preparations", "provenance")  # fields that no board uses, but for:
+REST = ("traceback", "curve", "logs", "preparations", "provenance")  # fields that no board uses, but for the digests
+# of preparations, which tell builds apart, and for:
 ORIGIN = ("fingerprints", "python", "processor", "cores", "device")  # parts of the provenance that tell what is stale
 _COMMON = ("schema", "settings", "arena", "task", "method", "problem", "scale", "hardware", "protocol", "role",
            "method_version", "task_version", "fidelity", "rank_metric", "metric_info", "limits", "prices")  # fmt: skip
@@ -29,6 +30,9 @@ def pack(content: Mapping[str, Any]) -> tuple[str, str, str]:
     common = {key: content[key] for key in _COMMON if key in content}
     rest = {key: content[key] for key in REST if key in content}
     head = {key: value for key, value in content.items() if key not in common and key not in rest}
+    preparations = content.get("preparations")
+    if isinstance(preparations, Mapping) and preparations:
+        head["preparations"] = {name: _digest(told) for name, told in preparations.items()}
     provenance = content.get("provenance")
     if isinstance(provenance, Mapping):
         common["provenance"] = {key: provenance[key] for key in ORIGIN if key in provenance}
@@ -38,6 +42,10 @@ def pack(content: Mapping[str, Any]) -> tuple[str, str, str]:
         common["identity"] = {key: value for key, value in identity.items() if key not in _BY_SEED}
         head["identity"] = {key: identity[key] for key in _BY_SEED if key in identity}
     return compact(common), compact(head), compact(rest)
+
+
+def _digest(told: Any) -> dict[str, Any]:
+    return {"digest": told["digest"]} if isinstance(told, Mapping) and "digest" in told else {}
 
 
 def compact(content: Mapping[str, Any]) -> str:
@@ -52,8 +60,8 @@ class Unpacker:
         self._common: dict[str, dict[str, Any]] = {}
 
     def record(self, common: str, head: str, rest: str, source: str) -> Record:
-        """One record; where `rest` is `NOTHING`, the fields of `REST` are empty, and of the provenance there is only
-        `ORIGIN`.
+        """One record; where `rest` is `NOTHING`, the fields of `REST` are empty, but for `ORIGIN` of the provenance and
+        the digests of the preparations.
 
         Raises:
             RecordError: a text is cut off, they are no record, or were written by a newer version.

@@ -68,6 +68,17 @@ def _alike(records: Sequence[Record]) -> list[Record]:
     return [record for record, way in zip(records, ways, strict=True) if way == chosen[record.seed]]
 
 
+def rebuilt(records: Iterable[Record]) -> list[str]:
+    """The preparations of which attempts with the same seed used different builds, under the same key. Attempts that
+    name no digest, such as those that ended early, tell nothing."""
+    builds: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
+    for record in records:
+        for name, told in record.preparations.items():
+            if told.get("digest"):
+                builds[record.seed, name].add(str(told["digest"]))
+    return sorted({name for (_, name), digests in builds.items() if len(digests) > 1})
+
+
 def machine(record: Record) -> str:
     """The machine on which an attempt ran, as its clock depends on it; empty where the record does not say."""
     told = record.provenance

@@ -136,7 +136,7 @@ class Store:
 
     def heads(self, **equal: Any) -> list[Record]:
         """Like `records`, at a fraction of the cost, with the fields in `results.packed.REST` empty, but for the parts
-        of the provenance in `results.packed.ORIGIN`."""
+        of the provenance in `results.packed.ORIGIN` and the digests of the preparations."""
         return self._read(_query(sa.literal(NOTHING), **equal))
 
     def each(self, chunk: int = 1000, **equal: Any) -> Iterator[Record]:

@@ -11,42 +11,10 @@ from typing import Any
 
 from runners import moments
 from runners.errors import CommandError, one_line, suggestion
+from runners.usage import HELP
 from runners.words import STORE, one_of, only_keys, opened, split
 
 OK, FAILED, NOT_UNDERSTOOD, STOPPED = 0, 1, 2, 130
-
-HELP = """\
-bakeoff: runs methods from papers against each other on equal terms.
-
-  bakeoff list [methods|tasks|hardware|experiments] [arena=..] [format=json]
-      what there is
-  bakeoff info calibration/linc
-      one method or task: its card, its values, whom it can be paired with
-  bakeoff run method=calibration/linc task=calibration/docstring_topics seed=3 method.lr=0.1
-      one cell
-  bakeoff run -m 'method=glob(calibration/*)' task=calibration/docstring_topics 'seed=range(0,5)'
-      a sweep; cells that the store has are skipped, force=true runs them again
-  bakeoff run -m experiment=quick n_jobs=4
-      a named sweep, four cells at a time; plan=true only says what would be done,
-      hydra/launcher=submitit_slurm|submitit_local|ray runs it on other machines
-  bakeoff leaderboard [task=..|arena=..] [format=terminal|md|csv|json|latex|html] [out=FILE]
-      what the store says; out=board.tex alone chooses the format by the ending
-  bakeoff compare calibration/linc calibration/contextual task=.. [scale=..] [metric=..] [format=terminal|md|json]
-      two methods over the seeds that both have, also 'calibration/linc [lr=0.1]'; out=FILE.svg|.pdf|.png draws them
-  bakeoff report out=FOLDER [task=..|arena=..]
-      a site of all boards, figures, methods and attempts, which opens from disk
-  bakeoff show ATTEMPT
-      one attempt: configuration, result, provenance, traceback
-  bakeoff explain ATTEMPT [ATTEMPT]
-      in what two attempts differ, or whether one is stale and why
-  bakeoff status
-      sweeps that are running, here or elsewhere, and how the last ones ended
-  bakeoff import PATH..     records from folders, record.json files, exports (.jsonl), stores (.sqlite)
-  bakeoff export out=FILE.jsonl|FILE.parquet [task=..] [arena=..] [method=..]
-      the records of the store
-
-Common keys: scale=tiny|laptop|paper, hardware=cpu|cuda|auto, store=URL (or BAKEOFF_STORE), outputs=FOLDER.
-Exit code: 0 all well, 1 a cell failed or a record could not be read, 2 the command cannot be understood."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -149,11 +117,40 @@ def _compare(words: Sequence[str]) -> int:
 def _report(words: Sequence[str]) -> int:
     from runners import reporting
 
+    if "--check" in words:
+        return _check([word for word in words if word != "--check"])
     values = only_keys("report", words, {"out": "", "task": "", "arena": "", **STORE})
     if not values["out"]:
         raise CommandError("out is not given; name a folder with out=..")
     with opened(values) as store:
         print(reporting.report(store, Path(values["out"]), **{k: values[k] for k in ("task", "arena") if values[k]}))
+    return OK
+
+
+def _check(words: Sequence[str]) -> int:
+    from results.publication import FOLDER
+    from runners import publishing
+
+    values = only_keys("report --check", words, {"folder": str(FOLDER)})
+    faults, notes = publishing.check(Path(values["folder"]))
+    for fault in faults:
+        print(f"bakeoff: {fault}", file=sys.stderr)
+    for note in notes:
+        print(f"note: {note}")
+    if not faults:
+        print("the published boards are what their attempts say")
+    return FAILED if faults else OK
+
+
+def _publish(words: Sequence[str]) -> int:
+    from results.publication import FOLDER
+    from runners import publishing
+
+    values = only_keys("publish", words, {"arena": "", "folder": str(FOLDER), **STORE})
+    if not values["arena"]:
+        raise CommandError("arena is not given; name one with arena=..")
+    with opened(values) as store:
+        print(publishing.publish(store, values["arena"], Path(values["folder"])))
     return OK
 
 
@@ -244,6 +241,7 @@ VERBS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "status": _status,
     "import": _import,
     "export": _export,
+    "publish": _publish,
 }
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from results.leaderboard import Leaderboard, Row
 from results.tables.numbers import MISSING, interval, number, seconds, symmetric
@@ -46,6 +46,11 @@ def note(board: Leaderboard, bold: bool = True) -> str:
         sentences.append(f"{BESIDE} ran beside other cells.")
     if any(row.stale for row in board.rows):
         sentences.append(f"{STALE} may no longer be what the code gives.")
+    if board.rebuilt:
+        sentences.append(
+            f"Rows stand on different builds of {', '.join(board.rebuilt)} at the same seed: part of their differences "
+            "may be the build."
+        )
     if board.prices:
         sentences.append(_prices(board))
     if bold:
@@ -100,8 +105,18 @@ def footnotes(board: Leaderboard) -> list[str]:
 
 
 def reasons(board: Leaderboard) -> list[str]:
-    """One line for each attempt that ended otherwise."""
-    return [f"{clean(row.method)}: {clean(reason)}" for row in board.rows for reason in row.reasons]
+    """One line for each way in which attempts of a row ended otherwise, with their seeds."""
+    lines = []
+    for row in board.rows:
+        seeds: defaultdict[str, list[str]] = defaultdict(list)
+        for told in row.reasons:
+            seed, _, reason = told.removeprefix("seed ").partition(": ")
+            seeds[reason].append(seed)
+        lines += [
+            f"{clean(row.method)}: seed{'s' if len(of) > 1 else ''} {', '.join(of)}: {clean(reason)}"
+            for reason, of in seeds.items()
+        ]
+    return lines
 
 
 def columns(board: Leaderboard) -> list[str]:

@@ -44,7 +44,8 @@ def _flat(board: Leaderboard, row: Row) -> dict[str, Any]:
              "scale": board.scale, "hardware": board.hardware, "protocol": board.protocol,
              "task_version": board.version, "rank_metric": board.rank_metric,
              "direction": board.metric_info[board.rank_metric]["direction"],
-             "prices": board.prices, "priced": board.priced, "machine": board.machine}  # fmt: skip
+             "prices": board.prices, "priced": board.priced, "machine": board.machine,
+             "rebuilt": list(board.rebuilt)}  # fmt: skip
     own["scores"] = {str(seed): row.scores[seed] for seed in sorted(row.scores)}
     own |= {"n": len(row.seeds), "to_best": gap, "apart": row.method in apart(board), "won": won(board, row)}
     flat: dict[str, Any] = portable(about | own)

@@ -202,7 +202,7 @@ def test_a_board_ranks_what_ended_well_and_names_the_rest(bakeoff: Bakeoff) -> N
     assert by_name["urns/broken"]["metrics"] == {}
     assert by_name["reference/trivial"]["rank"] is None
     text = bakeoff("leaderboard", "task=urns/draws").out
-    assert "urns/broken: seed 0: RuntimeError: no such luck" in text
+    assert "urns/broken: seeds 0, 1, 2, 3: RuntimeError: no such luck" in text
     assert "urns/draws v1, laptop, cpu-32-true" in text
     markdown = bakeoff("leaderboard", "arena=urns", "format=md").out
     assert markdown.startswith("### urns/draws v1")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from results.leaderboard import leaderboards
 from results.selection import Texts, comparable, hardware, machine
+from results.store import Store
+from results.tables.content import note
 
 if TYPE_CHECKING:
     from tests.examples import record
@@ -74,3 +76,21 @@ def test_hardware_says_what_can_move_a_number() -> None:
     plain = {"accelerator": "cuda", "devices": 1, "precision": "bf16-mixed", "deterministic": True}
     assert hardware(plain) == "cuda-bf16-mixed"
     assert hardware(plain | {"devices": 4, "deterministic": False}) == "cuda-bf16-mixed-4 devices-not deterministic"
+
+
+def test_a_board_says_which_preparation_was_built_twice() -> None:
+    def built(name: str, seed: int, digest: str | None) -> Any:
+        told = {"model": {"key": "k", "digest": digest}} if digest else {}
+        return record(name, seed, 1.0, preparations=told)
+
+    (board,) = leaderboards([built("toys/a", 0, "x"), built("toys/b", 0, "x"), built("toys/b", 1, "y")])
+    assert board.rebuilt == (), "each seed was built once"
+    records = [built("toys/a", 0, "x"), built("toys/b", 0, "y"), built("toys/c", 0, None)]
+    (board,) = leaderboards(records)
+    assert board.rebuilt == ("model",)
+    assert "Rows stand on different builds of model at the same seed" in note(board)
+    store = Store("sqlite://")
+    store.add(records)
+    (board,) = leaderboards(store.heads())
+    assert board.rebuilt == ("model",), "heads are enough"
+    assert {it.id: it.preparations for it in store.records()} == {it.id: it.preparations for it in records}

@@ -164,7 +164,7 @@ def full(number: int, **changes: Any) -> Record:
         "peak_memory_mib": 12.5,
         "curve": [{"seconds": 0.5, "metrics": {}}],
         "logs": {"loss": [[1, 0.5, 2.0]]},
-        "preparations": {"model": {"key": f"key{number}"}},
+        "preparations": {"model": {"key": f"key{number}", "digest": f"d{number}", "seconds": 0.5}},
         "provenance": {"code": {"commit": "abc"}, "python": "3.11.2", "fingerprints": {"method": f"m{number % 3}"}},
         "preemptions": 2,
     }
@@ -180,9 +180,13 @@ def test_every_field_is_read_back_also_where_attempts_share_values(store: Store)
 
 def test_heads_lack_only_what_no_board_reads(store: Store) -> None:
     store.add([full(1), full(2)])
-    bare: dict[str, Any] = {"traceback": "", "curve": [], "logs": {}, "preparations": {}}
+    bare: dict[str, Any] = {"traceback": "", "curve": [], "logs": {}}
+    built = [{"model": {"digest": f"d{number}"}} for number in (1, 2)]
     origin = [{"python": "3.11.2", "fingerprints": {"method": f"m{number}"}} for number in (1, 2)]
-    assert store.heads() == [replace(full(n), **bare, provenance=told) for n, told in zip((1, 2), origin, strict=True)]
+    assert store.heads() == [
+        replace(full(n), **bare, preparations=digests, provenance=told)
+        for n, digests, told in zip((1, 2), built, origin, strict=True)
+    ]
     assert store.heads(task="text/none") == []
 
 
