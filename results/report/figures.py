@@ -30,6 +30,7 @@ _STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.unicode_minus": False,  # letters beyond Latin-1 would embed a second font
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
@@ -38,7 +39,11 @@ _STYLE: Any = {
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure beside `path` with the endings .svg and .pdf."""
+    from matplotlib.text import Text
+
     path.parent.mkdir(parents=True, exist_ok=True)
+    for text in figure.findobj(Text):
+        text.set_fontfeatures(("-liga",))  # a ligature hides letters from searches, and embeds a second font
     figure.savefig(path.with_name(f"{path.name}.svg"), metadata={"Date": None})
     figure.set_layout_engine("none")  # as it was laid out just now
     figure.savefig(path.with_name(f"{path.name}.pdf"), metadata={"CreationDate": None})
@@ -83,7 +88,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
 
 def _label(metric: Mapping[str, Any]) -> str:
     unit = f" ({metric['unit']})" if metric["unit"] else ""
-    return printable(f"{metric['name']}{unit} {numbers.ARROWS['higher' if metric['higher'] else 'lower']}")
+    return printable(f"{metric['name']}{unit}, {'higher' if metric['higher'] else 'lower'} is better")
 
 
 def _left_out(axes: Axes, count: int, what: str = "rows") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections import deque
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 _AHEAD = 6  # pieces of work for each process that may wait; what they hold is in memory
+_OBJECTS = 100_000  # new objects between two searches for cycles; records have none
 
 
 class Hands:
@@ -24,7 +26,7 @@ class Hands:
         self._limit = _AHEAD * processes
         # fresh interpreters: this process may have connections and threads that a fork would break
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(processes, mp_context=context) if processes else None
+        self._pool = ProcessPoolExecutor(processes, context, gc.set_threshold, (_OBJECTS,)) if processes else None
         self._waiting: deque[Future[Any]] = deque()
 
     def __enter__(self) -> Hands:
