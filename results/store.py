@@ -157,6 +157,11 @@ class Store:
                 return
             query = names.where(sa.tuple_(attempts.c.ended, attempts.c.id) > tuple(keys[-1]))
 
+    def names(self, column: str) -> list[str]:
+        """The values of a column, such as `method`, each once."""
+        with self.begin() as connection:
+            return sorted(connection.execute(sa.select(attempts.c[column]).distinct()).scalars())
+
     def find(self, prefix: str) -> list[Record]:
         """Attempts whose name begins with `prefix`."""
         beyond = prefix + "\U0010ffff"  # a range, which an index answers

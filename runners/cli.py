@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from runners import moments
 from runners.errors import CommandError, one_line, suggestion
@@ -45,37 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(words: Sequence[str]) -> int:
-    from runners import catalog
+    from runners import listing
 
-    plain, values = split(words, {"arena": "", "format": "text"})
-    one_of(values["format"], ("text", "json"), "format")
-    plural = {f"{kind}s" if kind != "hardware" else kind: kind for kind in catalog.KINDS}
-    for word in plain:
-        one_of(word, list(plural), "list")
-    kinds = [plural[word] for word in plain] or ["method", "task"]
-    found = [entry for kind in kinds for entry in catalog.entries(kind)]
-    if values["arena"]:
-        arenas = {entry.arena for entry in found}
-        if values["arena"] not in arenas:
-            raise CommandError(f"there is no arena called '{values['arena']}'{suggestion(values['arena'], arenas)}")
-        found = [entry for entry in found if entry.arena == values["arena"]]
-    rows = [_listed(entry) for entry in found]
-    if values["format"] == "json":
-        print(json.dumps(rows, indent=1))
-    else:
-        width = max((len(row["name"]) for row in rows), default=0)
-        for row in rows:
-            print(f"{row['kind']:10s} {row['name']:{width}s}  {row.get('broken') or row.get('title') or ''}".rstrip())
+    print(listing.listed(words))
     return OK
-
-
-def _listed(entry: Any) -> dict[str, Any]:
-    row = {"kind": entry.kind, "name": entry.name, "arena": entry.arena}
-    if entry.broken:
-        return row | {"broken": entry.broken}
-    return row | {
-        key: entry.card[key] for key in ("title", "role", "paper", "fidelity", "version") if key in entry.card
-    }
 
 
 def _info(words: Sequence[str]) -> int:
@@ -111,6 +82,31 @@ def _compare(words: Sequence[str]) -> int:
     from runners import comparing
 
     print(comparing.compare(words))
+    return OK
+
+
+def _claims(words: Sequence[str]) -> int:
+    from runners import claiming
+
+    values = only_keys("claims", words, {"paper": "", "arena": "", "format": "terminal", "run": "", **STORE})
+    one_of(values["format"], claiming.FORMATS, "format")
+    one_of(values["run"] or "false", ("true", "false"), "run")
+    code = OK
+    if values["run"] == "true":
+        code = claiming.run(values)
+    with opened(values) as store:
+        asked = claiming.asked(store, paper=values["paper"], arena=values["arena"])
+    print(claiming.claims(asked, values["format"], _terminal_width()))
+    return code
+
+
+def _papers(words: Sequence[str]) -> int:
+    from runners import claiming
+
+    values = only_keys("papers", words, {"arena": "", "format": "text", **STORE})
+    one_of(values["format"], ("text", "json"), "format")
+    with opened(values) as store:
+        print(claiming.papers_text(claiming.asked(store, arena=values["arena"]), values["format"]))
     return OK
 
 
@@ -235,6 +231,8 @@ VERBS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "run": _run,
     "leaderboard": _leaderboard,
     "compare": _compare,
+    "claims": _claims,
+    "papers": _papers,
     "report": _report,
     "show": _show,
     "explain": _explain,

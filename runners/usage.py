@@ -4,7 +4,7 @@ HELP = """\
 bakeoff: runs methods from papers against each other on equal terms.
 
   bakeoff list [methods|tasks|hardware|experiments] [arena=..] [format=json]
-      what there is
+      what there is; --bib prints BibTeX of the papers whose methods the store has
   bakeoff info calibration/linc
       one method or task: its card, its values, whom it can be paired with
   bakeoff run method=calibration/linc task=calibration/docstring_topics seed=3 method.lr=0.1
@@ -19,6 +19,10 @@ bakeoff: runs methods from papers against each other on equal terms.
   bakeoff compare calibration/linc calibration/contextual task=.. [scale=..] [metric=..] [format=terminal|md|json]
       two methods over the seeds that both have; out=FILE.svg|.pdf|.png draws them;
       of several sets of values one is named: 'calibration/linc [lr=0.1]'
+  bakeoff claims [paper=..|arena=..] [format=terminal|md|json] [run=true]
+      what papers claim and what the store says of it; run=true first runs the cells that are missing
+  bakeoff papers [arena=..] [format=json]
+      every paper: which methods play it, what its claims came to, what is missing
   bakeoff report out=FOLDER [task=..|arena=..]
       a site of all boards, figures, methods and attempts, which opens from disk
   bakeoff report --check

@@ -131,3 +131,34 @@ class AdaptiveOffPolicy(Regime):
         if cross_entropy < state.reference + self.tolerance:
             return state
         return State(phi=min(state.phi + self.rise, 1.0), reference=cross_entropy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnPolicy(Regime):
+    """A share of the steps trains on responses that the student gives at that moment; nothing is kept.
+
+    Args:
+        share: chance that a step trains on such responses: 1 is on-policy, as MiniLLM and GKD with lambda 1; 0.5 mixes.
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must be in (0, 1], got {self.share}")
+
+    def capacity(self) -> int:
+        """A batch passes through the buffer and is never drawn from it."""
+        return 1
+
+    def start(self) -> State:
+        """The share, which stays."""
+        return State(phi=self.share, reference=None)
+
+    def choose(self, state: State, progress: Progress, u: float) -> tuple[Draw, State]:
+        """Fresh responses, or the references."""
+        return (Draw.FRESH if u < self.share else Draw.DATA), state
+
+    def after_validation(self, state: State, cross_entropy: float) -> State:
+        """As before."""
+        return state

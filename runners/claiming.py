@@ -1,0 +1,230 @@
+"""The verbs `claims` and `papers`: what the store says of the claims of papers, and what of them is there at all."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from results.claims.cells import Cells
+from results.claims.findings import Finding, Verdict
+from results.claims.verdicts import find, patterns, wanted_places
+from results.record import Record
+from results.selection import Texts
+from results.store import Store
+from results.tables import claims as tables
+from runners import catalog
+from runners.errors import CommandError, suggestion
+from runners.papers import Paper, axis_values, papers
+from runners.staleness import Judge
+from runners.words import STORE, opened
+
+FORMATS = ("terminal", "md", "json")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Papers with the findings on their claims."""
+
+    papers: Sequence[Paper]
+    findings: Mapping[str, Sequence[Finding]]
+
+
+def asked(store: Store, *, paper: str = "", arena: str = "") -> Asked:
+    """The papers asked for, with what the store says of their claims.
+
+    Args:
+        store: the attempts.
+        paper: name of one; empty for all.
+        arena: only papers of this arena; empty for all.
+
+    Raises:
+        CommandError: there is no such paper or arena, or a card is broken.
+        StoreError: the store cannot be read.
+    """
+    chosen = papers([paper] if paper else None)
+    if arena:
+        arenas = {one.card.arena for one in chosen}
+        if arena not in arenas:
+            raise CommandError(f"there is no paper in an arena called '{arena}'{suggestion(arena, arenas)}")
+        chosen = [one for one in chosen if one.card.arena == arena]
+    return Asked(chosen, found(store, chosen))
+
+
+def found(store: Store, chosen: Sequence[Paper]) -> dict[str, list[Finding]]:
+    """What the store says of the claims of some papers, by paper.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    tasks = {place.task for one in chosen for claim in one.claims for place in wanted_places(claim.parts)}
+    cells = Cells([record for task in sorted(tasks) for record in store.heads(task=task)], Texts())
+    judge, acted = Judge(), _Acted(store)
+    return {one.name: [find(claim, cells, axis_values, acted, judge) for claim in one.claims] for one in chosen}
+
+
+class _Acted:
+    """Says whether something that an attempt measured or logged was ever above zero; logs are read when asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._highest: dict[tuple[str, str], float] = {}
+
+    def __call__(self, record: Record, name: str) -> bool:
+        if name in record.metrics:
+            return record.metrics[name] > 0
+        if (record.id, name) not in self._highest:
+            for whole in self._store.find(record.id):
+                values = [point[-1] for point in whole.logs.get(name, ())]
+                self._highest[whole.id, name] = max(values, default=0.0)
+        return self._highest[record.id, name] > 0
+
+
+def claims(asked: Asked, form: str, width: int | None) -> str:
+    """The claims with their verdicts, as text in a format."""
+    findings = [finding for one in asked.papers for finding in asked.findings[one.name]]
+    if form == "json":
+        return json.dumps([tables.record(finding) for finding in findings], indent=1, ensure_ascii=False)
+    return tables.markdown(findings) if form == "md" else tables.terminal(findings, width)
+
+
+def methods_of(chosen: Iterable[Paper]) -> dict[str, list[catalog.Entry]]:
+    """The methods whose cards name each paper."""
+    result: defaultdict[str, list[catalog.Entry]] = defaultdict(list)
+    for entry in catalog.entries("method"):
+        if entry.card.get("paper"):
+            result[str(entry.card["paper"])].append(entry)
+    return {one.name: result[one.name] for one in chosen}
+
+
+def coverage(asked: Asked) -> list[dict[str, Any]]:
+    """One row a paper: how it can be run, which methods play it, what its claims came to, and what is missing."""
+    methods = methods_of(asked.papers)
+    rows = []
+    for one in asked.papers:
+        card, entries = one.card, methods[one.name]
+        rows.append(
+            {
+                "id": one.name,
+                "title": card.title,
+                "arena": card.arena,
+                "year": card.year,
+                "arxiv": card.arxiv or None,
+                "run": card.run,
+                "methods": [entry.name for entry in entries],
+                "fidelity": sorted({str(entry.card.get("fidelity")) for entry in entries}),
+                "claims": [
+                    {"claim": finding.claim.name, "verdict": finding.verdict.value, "reason": finding.reason}
+                    for finding in asked.findings[one.name]
+                ],
+                "missing": _missing(one, entries),
+            }
+        )
+    return rows
+
+
+def _missing(one: Paper, entries: Sequence[catalog.Entry]) -> str:
+    """What a paper still needs, in a few words; empty where nothing."""
+    if one.card.run == "reference":
+        return ""
+    if not entries and one.card.run != "analysis":
+        return "a method"
+    return "" if any(claim.parts for claim in one.claims) else "claims as relations"
+
+
+def papers_text(asked: Asked, form: str) -> str:
+    """The coverage as text in a format."""
+    rows = coverage(asked)
+    if form == "json":
+        return json.dumps(rows, indent=1, ensure_ascii=False)
+    width = max((len(row["id"]) for row in rows), default=0)
+    lines = [_line(row, width) for row in rows]
+    kinds = Counter(row["run"] for row in rows)
+    done = sum(bool(row["methods"]) for row in rows)
+    verdicts = Counter(claim["verdict"] for row in rows for claim in row["claims"])
+    lines.append("")
+    lines.append(f"{len(rows)} papers: {', '.join(f'{count} {kind}' for kind, count in kinds.most_common())}")
+    lines.append(f"{done} with a method; claims: " + ", ".join(f"{n} {v}" for v, n in verdicts.most_common()))
+    return "\n".join(lines)
+
+
+def _line(row: Mapping[str, Any], width: int) -> str:
+    verdicts = Counter(claim["verdict"] for claim in row["claims"])
+    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    names = ", ".join(row["methods"]) or (f"needs {row['missing']}" if row["missing"] else "-")
+    return f"{row['id']:{width}s}  {row['arena']:15s} {row['run']:11s} {told or '-'}; {names}"
+
+
+def sweeps(chosen: Sequence[Paper]) -> list[list[str]]:
+    """The words of the sweeps that run every cell of the claims of some papers; cells that a store has are skipped by
+    the sweep itself.
+
+    Raises:
+        CommandError: no claim of these papers is a relation.
+    """
+    wanted: dict[tuple[str, ...], int] = {}
+    for one in chosen:
+        for claim in one.claims:
+            for words in _cells(claim):
+                wanted[words] = max(wanted.get(words, 0), claim.seeds)
+    if not wanted:
+        raise CommandError("no claim here is a relation between cells yet, so there is nothing to run")
+    grouped: defaultdict[tuple[tuple[str, ...], int], list[str]] = defaultdict(list)
+    for (method, *rest), seeds in wanted.items():
+        grouped[tuple(rest), seeds].append(method)
+    return [
+        [f"method={','.join(methods)}", *rest, f"seed=range(0,{seeds})"]
+        for (rest, seeds), methods in sorted(grouped.items())
+    ]
+
+
+def _cells(claim: Any) -> list[tuple[str, ...]]:
+    """Method, task and values of every cell that a claim speaks of, as words."""
+    found = []
+    for part in claim.parts:
+        axis = getattr(part.body, "axis", "")
+        globs = getattr(part.body, "methods", ())
+        sides = [(pattern.method, pattern.fields, pattern.place) for pattern in patterns(part)]
+        sides += [(entry.name, (), None) for glob in globs for entry in catalog.entries("method", glob)]
+        for method, fields, own in sides:
+            for place in [own] if own is not None else part.places:
+                points = [(axis, value) for value in axis_values(place.task, axis)] if axis else [None]
+                for point in points:
+                    values = {**dict(place.values), **dict([point] if point else [])}
+                    words = [f"task.{key}={_word(value)}" for key, value in sorted(values.items())]
+                    words += [f"method.{key}={_word(value)}" for key, value in fields]
+                    found.append((method, f"task={place.task}", f"scale={claim.scale}", *words))
+    return found
+
+
+def _word(value: Any) -> str:
+    return json.dumps(value) if not isinstance(value, str) else value
+
+
+def run(values: Mapping[str, str]) -> int:
+    """Run every cell of the claims asked for that the store has not; returns the exit code of the worst sweep.
+
+    Raises:
+        CommandError: nothing can be run, or a sweep cannot be carried out.
+    """
+    from runners import launch
+
+    with opened(values) as store:
+        chosen = asked(store, paper=values["paper"], arena=values["arena"])
+    words = [f"{key}={values[key]}" for key in STORE if values[key]]
+    return max(launch.run(["-m", *sweep, *words]) for sweep in sweeps(open_claims(chosen)))
+
+
+def open_claims(asked: Asked) -> list[Paper]:
+    """The papers with a claim that more cells could decide."""
+    undecided = {Verdict.NOT_RUN, Verdict.INCONCLUSIVE}
+    return [
+        one
+        for one in asked.papers
+        if any(
+            finding.claim.parts and (finding.verdict in undecided or finding.seeds < finding.claim.seeds)
+            for finding in asked.findings[one.name]
+        )
+    ]

@@ -1,0 +1,95 @@
+"""The verb `list`: what there is, and the BibTeX of what was compared."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from results.store import Store
+from runners import catalog
+from runners.errors import CommandError, suggestion
+from runners.papers import Paper, papers
+from runners.words import STORE, one_of, opened, split
+
+KINDS = tuple(kind for kind in catalog.KINDS if kind != "paper")
+
+
+def listed(words: Sequence[str]) -> str:
+    """What there is, as text.
+
+    Raises:
+        CommandError: the words cannot be understood, or the store cannot be read.
+    """
+    if "--bib" in words:
+        values = split([word for word in words if word != "--bib"], STORE)[1]
+        with opened(values) as store:
+            return bibliography(store)
+    plain, values = split(words, {"arena": "", "format": "text"})
+    one_of(values["format"], ("text", "json"), "format")
+    plural = {f"{kind}s" if kind != "hardware" else kind: kind for kind in KINDS}
+    for word in plain:
+        one_of(word, list(plural), "list")
+    kinds = [plural[word] for word in plain] or ["method", "task"]
+    found = [entry for kind in kinds for entry in catalog.entries(kind)]
+    if values["arena"]:
+        arenas = {entry.arena for entry in found}
+        if values["arena"] not in arenas:
+            raise CommandError(f"there is no arena called '{values['arena']}'{suggestion(values['arena'], arenas)}")
+        found = [entry for entry in found if entry.arena == values["arena"]]
+    rows = [_row(entry) for entry in found]
+    if values["format"] == "json":
+        return json.dumps(rows, indent=1)
+    width = max((len(row["name"]) for row in rows), default=0)
+    lines = (f"{row['kind']:10s} {row['name']:{width}s}  {row.get('broken') or row.get('title') or ''}" for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(entry: catalog.Entry) -> dict[str, Any]:
+    row = {"kind": entry.kind, "name": entry.name, "arena": entry.arena}
+    if entry.broken:
+        return row | {"broken": entry.broken}
+    return row | {
+        key: entry.card[key] for key in ("title", "role", "paper", "fidelity", "version") if key in entry.card
+    }
+
+
+def bibliography(store: Store) -> str:
+    """BibTeX of the papers whose methods have attempts in a store, and the sources of baselines as comments.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    ran = set(store.names("method"))
+    entries = [entry for entry in catalog.entries("method") if entry.name in ran and not entry.broken]
+    named = sorted({str(entry.card["paper"]) for entry in entries if entry.card.get("paper")})
+    sources = [f"% {entry.name}: {entry.card['source']}" for entry in entries if entry.card.get("source")]
+    return "\n\n".join([*map(_bibtex, papers(named)), *(["\n".join(sources)] if sources else [])])
+
+
+def _bibtex(paper: Paper) -> str:
+    card = paper.card
+    lines = [f"  title = {{{{{_latex(card.title)}}}}}"]
+    lines += [f"  {key} = {{{_latex(text)}}}" for key, text in _facts(paper)]
+    kind = "inproceedings" if card.venue else "misc"
+    return f"@{kind}{{{paper.name},\n" + ",\n".join(lines) + "\n}"
+
+
+def _facts(paper: Paper) -> Iterator[tuple[str, str]]:
+    card = paper.card
+    if card.authors:
+        yield "author", re.sub(r",? and |, ", " and ", card.authors)
+    if card.venue:
+        yield "booktitle", card.venue
+    if card.year:
+        yield "year", str(card.year)
+    if card.arxiv:
+        yield "eprint", card.arxiv
+        yield "archiveprefix", "arXiv"
+    if card.code:
+        yield "url", card.code
+
+
+def _latex(text: str) -> str:
+    return re.sub(r"([&%$#_])", r"\\\1", text)
