@@ -14,7 +14,7 @@ from results.claims.cells import Cells, Found, Setting, one_clock
 from results.claims.judging import Judged
 from results.claims.relations import Comparison, Crossing, Curve, Part, Pattern, Place, Rank, Slope, Trend
 from results.record import Record
-from results.stats import Sample
+from results.stats import Interval, Sample
 
 Axes = Callable[[str, str], Sequence[Any]]  # task and axis: the values of the axis
 NOTHING = Judged(0, 1.0, None)
@@ -33,6 +33,7 @@ class Evidence:
         seeds: seeds that all sides have on all tasks.
         judged: what they show.
         means: of each side, over seeds and tasks.
+        by_place: the estimate on each task alone, where there are several and the relation is of means.
         missing: cells that were never run, in words.
         failed: attempts that ended otherwise.
         records: the attempts behind the numbers.
@@ -46,6 +47,7 @@ class Evidence:
     seeds: tuple[int, ...] = ()
     judged: Judged = NOTHING
     means: tuple[float, ...] = ()
+    by_place: tuple[Interval | None, ...] = ()
     missing: tuple[str, ...] = ()
     failed: tuple[Record, ...] = ()
     records: tuple[Record, ...] = ()
@@ -90,7 +92,14 @@ def _compared(part: Part, body: Comparison, cells: Cells, setting: Setting) -> I
             base = replace(base, right=str(right), kind=_kind(body, left, right))
             higher = _higher(columns, left.metric or part.metric)
             judge = _judge(body, left, right, columns, higher) if len(seeds) else NOTHING
-            yield replace(base, judged=judge)
+            alone = _by_place(columns, right) if len(where) > 1 and seeds and left.statistic == "mean" else ()
+            yield replace(base, judged=judge, by_place=alone)
+
+
+def _by_place(columns: Sequence[_Column], right: Pattern | float) -> tuple[Interval | None, ...]:
+    """Left, or left minus right, on each task alone."""
+    values = columns[0].values - columns[1].values if isinstance(right, Pattern) else columns[0].values
+    return tuple(judging.interval(row) for row in values)
 
 
 def _kind(body: Comparison, left: Pattern, right: Pattern | float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from results.claims.cells import PAPER_VALUES, Cells, Setting
 from results.claims.evidence import Axes, Evidence, gather, places
@@ -135,6 +135,19 @@ def _words(piece: Evidence) -> str:
     return f"{piece.left} against {piece.right}" if piece.right else piece.left
 
 
+def _opposites(claim: Claim, evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Tasks on which, taken alone, the opposite of what holds on average is shown."""
+    bodies = [part.body for part in claim.parts if isinstance(part.body, Comparison)]
+    signs = {"above": 1, "below": -1}
+    kinds = {signs.get(body.kind, 0) for body in bodies}
+    sign = kinds.pop() if len(kinds) == 1 and len(bodies) == len(claim.parts) else 0
+    for piece in evidence:
+        for place, one in zip(piece.places, piece.by_place, strict=False):
+            far = None if one is None else (one.high if sign > 0 else one.low)
+            if sign and far is not None and sign * far < 0 and piece.kind == "difference":
+                yield f"on {place} alone the opposite is shown for {_words(piece)}"
+
+
 def _contenders(claim: Claim, evidence: Sequence[Evidence]) -> list[Record]:
     """The attempts of the methods on the left sides."""
     names = {pattern.method for part in claim.parts for pattern in patterns(part)[: _lefts(part)]}
@@ -162,6 +175,7 @@ def _notes(
     ]
     if setting is not None and not setting.tuned and rivals and few:
         yield "all methods at the values of their YAML files, none tuned here"
+    yield from _opposites(claim, evidence)
     failed: defaultdict[str, set[int]] = defaultdict(set)
     for piece in evidence:
         for record in piece.failed:

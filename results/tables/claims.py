@@ -60,6 +60,9 @@ def _piece(piece: Any, p: float) -> dict[str, Any]:
         "low": finite(estimate.low) if estimate else None,
         "high": finite(estimate.high) if estimate else None,
         "means": [finite(value) for value in piece.means],
+        "by_task": [
+            None if one is None else [finite(one.value), finite(one.low), finite(one.high)] for one in piece.by_place
+        ],
         "p": None if piece.judged.certain else p,
         "seeds": list(piece.seeds),
         "missing": list(piece.missing),
