@@ -55,10 +55,11 @@ def parse(text: str) -> tuple[Part, ...]:
     rest, colon, metric = text.partition(" : ")
     if colon and not re.fullmatch(METRIC, metric):
         raise ClaimError(f"'{metric}' is no metric")
-    relation, at, tasks = rest.partition(" @ ")
+    relation, at, tasks = f"{rest} ".partition(" @ ")
+    relation = relation.strip()
     if at and not tasks.strip():
         raise ClaimError("there is no task behind @")
-    part = Part(_body(relation), tuple(place(word) for word in split(tasks, ",")), metric)
+    part = Part(_body(relation), tuple(place(word) for word in split(tasks.strip(), ",")), metric)
     _once(part.places, "task")
     _tasks(part, relation)
     return (part,)

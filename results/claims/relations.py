@@ -146,7 +146,7 @@ def written(value: Any) -> str:
         return "null" if value is None else str(value).lower()
     if not isinstance(value, str):
         return repr(value)
-    return value if read(value) == value and value.strip() == value else f"'{value}'"
+    return value if value and read(value) == value and value.strip() == value else f"'{value}'"
 
 
 def read(text: str) -> Any:
