@@ -52,13 +52,15 @@ def test_one_sample_is_judged_by_the_paired_t_test(seed: int) -> None:
 def test_several_samples_are_as_sure_as_the_least_sure_of_them() -> None:
     good, better = draws(1, 9, mean=1.0), draws(2, 9, mean=3.0)
     side, p, _ = holding([good, better])
-    assert (side, p) == (1, pytest.approx(reference.ttest_1samp(good, 0).pvalue))
+    assert side == 1
+    assert p == pytest.approx(reference.ttest_1samp(good, 0).pvalue)
 
 
 def test_a_relation_of_several_samples_is_broken_as_surely_as_the_worst_of_them() -> None:
     good, bad, worse = draws(1, 9, mean=2.0), draws(2, 9, mean=-0.5), draws(3, 9, mean=-3.0)
     side, p, _ = holding([good, bad, worse])
-    assert (side, p) == (-1, pytest.approx(reference.ttest_1samp(worse, 0).pvalue))
+    assert side == -1
+    assert p == pytest.approx(reference.ttest_1samp(worse, 0).pvalue)
 
 
 @pytest.mark.parametrize("size", [0, 1])
@@ -224,12 +226,10 @@ def test_a_bound_is_broken_by_one_seed_on_one_task() -> None:
 
 @pytest.mark.parametrize("n", [3, 5, 8])
 def test_a_statistic_is_tested_by_all_ways_to_swap_the_sides(n: int) -> None:
-    for seed, (name, of) in enumerate((("median", np.median), ("worst", np.min), ("mean", np.mean))):
+    known = {"median": np.median, "worst": np.min, "q25": lambda v, axis: np.quantile(v, 0.25, axis=axis)}
+    for seed, (name, of) in enumerate(known.items()):
         left, right = draws(seed, n), draws(seed + 9, n, mean=0.7)
-        ours = np.mean if name == "mean" else of_statistic(name, higher=True)
-        told = statistic(
-            left[None], right[None], lambda v, f=ours: f(v, axis=-1) if f is np.mean else f(v), -1.0, rng(0)
-        )  # type: ignore[misc]
+        told = statistic(left[None], right[None], of_statistic(name, higher=True), -1.0, rng(0))
         expected = reference.permutation_test(
             (left, right),
             lambda x, y, axis, of=of: of(x, axis=axis) - of(y, axis=axis),
@@ -237,9 +237,6 @@ def test_a_statistic_is_tested_by_all_ways_to_swap_the_sides(n: int) -> None:
             n_resamples=np.inf,
             alternative="two-sided",
         )
-        found = [of(np.where(way, right, left)) - of(np.where(way, left, right))
-                 for way in itertools.product((False, True), repeat=n)]  # fmt: skip
-        assert told.p == pytest.approx(np.mean(np.abs(found) >= abs(expected.statistic) - 1e-9))
         assert told.p == pytest.approx(expected.pvalue)
         assert told.estimate is not None
         assert told.estimate.value == pytest.approx(expected.statistic)
@@ -296,7 +293,8 @@ def test_a_hump_has_an_inner_point_above_both_ends() -> None:
     hump = np.array([0.0, 1.0, 3.0, 1.0]) + draws(0, 8, 4) * 0.3
     told = shapes.trend(hump, "hump", 0.0)
     ends = [reference.ttest_rel(hump[:, 2], hump[:, end]).pvalue for end in (0, 3)]
-    assert (told.side, told.p) == (1, pytest.approx(2 * max(ends)))  # two inner points could have been it
+    assert told.side == 1
+    assert told.p == pytest.approx(2 * max(ends))  # two inner points could have been it
     assert told.estimate is not None
     assert told.estimate.value == pytest.approx(np.mean(hump[:, 2] - hump[:, 3]))
     limits = reference.ttest_rel(hump[:, 2], hump[:, 3]).confidence_interval()
@@ -321,7 +319,8 @@ def test_a_crossing_is_shown_at_both_ends() -> None:
     values = np.array([-1.0, 0.5, 2.0]) + draws(0, 8, 3) * 0.2
     told = shapes.crossing(values, 0.0)
     ends = [reference.ttest_1samp(values[:, end], 0.0).pvalue for end in (0, 2)]
-    assert (told.side, told.p) == (1, pytest.approx(2 * max(ends)))
+    assert told.side == 1
+    assert told.p == pytest.approx(2 * max(ends))
     assert shapes.crossing(-values, 0.0).side == 1  # from either side
     assert shapes.crossing(values, -3.0).side == -1
     assert shapes.crossing(values, -3.0).p < 0.05
@@ -329,7 +328,8 @@ def test_a_crossing_is_shown_at_both_ends() -> None:
 
 def test_one_of_several_choices_takes_bonferroni_and_none_takes_all() -> None:
     good, bad = draws(0, 8, mean=2.0), draws(1, 8, mean=-2.0)
-    assert best_of([[good], [bad], [bad]])[:2] == (1, pytest.approx(3 * holding([good])[1]))
+    assert best_of([[good], [bad], [bad]])[1] == pytest.approx(3 * holding([good])[1])
+    assert best_of([[good], [bad], [bad]])[0] == 1
     assert best_of([[bad], [bad * 0.1 - 0.01]])[1] == pytest.approx(
         max(holding([bad])[1], holding([bad * 0.1 - 0.01])[1])
     )
