@@ -75,7 +75,7 @@ class Spoken:
         return card
 
     def _check_values(self, kind: str, name: str, values: Sequence[tuple[str, Any]]) -> None:
-        known = self._values(kind, name)
+        known = {key: value for key, value in self._values(kind, name).items() if not key.endswith("_target_")}
         for key, value in values:
             if key not in known:
                 raise CommandError(f"{name} has no value called '{key}'{suggestion(key, known)}")

@@ -87,13 +87,14 @@ def _judge(body: Comparison, left: Pattern, right: Pattern | float, made: Sequen
     if judging.binary(ours) and not isinstance(right, Pattern) and (limits := _limits(body, right)) != (None, None):
         return judging.share(ours, *limits)
     gaps = gap(mine, other)
-    estimate = judging.interval(gaps if isinstance(right, Pattern) else mine)
+    single = not isinstance(right, Pattern)
+    estimate = judging.interval(mine if single else gaps, single=single)
     if body.kind == "equal<=":
         if isinstance(right, Pattern) and judging.binary(np.stack([ours, theirs])):
             return judging.alike(ours, theirs, body.limit)
-        return judging.judged([gap(gaps, -body.limit), gap(body.limit, gaps)], estimate)
+        return judging.judged([gap(gaps, -body.limit), gap(body.limit, gaps)], estimate, single=single)
     direction = [sign * gaps] if body.margin > 0 else None
-    return judging.judged([gap(sign * gaps, body.margin)], estimate, direction)
+    return judging.judged([gap(sign * gaps, body.margin)], estimate, direction, single=single)
 
 
 def _limits(body: Comparison, constant: float) -> tuple[float | None, float | None]:
@@ -166,7 +167,8 @@ def _over_methods(part: Part, body: Rank | Curve, cells: Cells, setting: Setting
         return base
     sample = np.mean([[values[seed] for seed in common] for values in per_task], axis=0)
     limit, sign = (body.limit, 1.0 if body.least else -1.0) if isinstance(body, Rank) else (0.0, 1.0)
-    shown = judging.judged([gap(sign * sample, sign * limit)], judging.interval(sample))
+    estimate = judging.interval(sample, single=True)
+    shown = judging.judged([gap(sign * sample, sign * limit)], estimate, single=True)
     records = {record.id: record for one in bases for record in one.records if record.seed in common}
     return replace(base, seeds=tuple(common), judged=shown, records=tuple(records.values()))
 

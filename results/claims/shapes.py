@@ -46,7 +46,7 @@ def slope(values: Sample, points: Sequence[float], low: float, high: float) -> J
     if not np.all(values > 0):
         return Judged(0, 1.0, None, trouble="a slope is of logarithms, and not all values are above zero")
     found = slopes(values, points)
-    return judged([gap(found, low), gap(high, found)], interval(found))
+    return judged([gap(found, low), gap(high, found)], interval(found, single=True), single=True)
 
 
 def slopes(values: Sample, points: Sequence[float]) -> Sample:
@@ -60,7 +60,7 @@ def slopes(values: Sample, points: Sequence[float]) -> Sample:
 def crossing(values: Sample, level: float) -> Judged:
     """Whether values (n, k) are on one side of a level at the first point of an axis, and on the other at the last."""
     first, last = gap(values[:, 0], level), gap(values[:, -1], level)
-    side, p, effect = best_of([[-first, last], [first, -last]])
+    side, p, effect = best_of([[-first, last], [first, -last]], single=True)
     return Judged(side, p, interval(gap(values[:, -1], values[:, 0])), None, effect)
 
 

@@ -141,6 +141,21 @@ def agreeing(chance: float) -> Make:
     return make
 
 
+def related(noise: float) -> Make:
+    """Two metrics of which one is the other with noise."""
+
+    def make(rng: np.random.Generator, draw: Draw, seeds: int) -> Numbers:
+        seen: dict[str, Sample] = {}
+
+        def numbers(method: str, _place: Place, metric: str) -> Sample:
+            own = seen.setdefault(method, draw(rng, (seeds,)))
+            return own if metric == "x" else own + noise * draw(rng, (seeds,))
+
+        return numbers
+
+    return make
+
+
 def chances(chance: float) -> Make:
     """Every attempt succeeds or fails."""
 
@@ -153,6 +168,7 @@ def chances(chance: float) -> Make:
 SIX = tuple(f"toys/{letter}" for letter in "abcdef")
 TASKS = {1: "toys/hill", 4: "toys/hill, toys/dale, toys/cliff, toys/shore"}
 FAR = {"toys/c": -9.0, "toys/d": -9.0}  # rivals that are plainly worse: with one that is as good, the hardest null
+# a star: there is no difference at all, so that direction only is wrong too
 NULL: dict[str, Case] = {
     "above, 1 rival": Case("toys/a above toys/b @ TASKS", shifted({})),
     "above, 2 rivals": Case("toys/a above toys/b, toys/c @ TASKS", shifted(FAR)),
@@ -194,7 +210,8 @@ POWER: dict[str, Case] = {
     "equal<=2, true 0": Case("toys/a equal<=2 toys/b @ TASKS", shifted({})),
     "trend +, true 3": Case("trend(toys/a, size, +) @ TASKS", along((0.0, 1.0, 2.0, 3.0))),
     "slope in the middle": Case("slope(toys/a, size, [-0.7, -0.3]) @ TASKS", power_law(-0.5)),
-    "rank>=0.3, true 0.9": Case("rank(x, y, >=0.3) over toys/* @ TASKS", agreeing(0.9), SIX),
+    "at least 0, true 2 sd": Case("toys/a at least 0 @ TASKS", shifted({"toys/a": 2.0})),
+    "rank>=0, true 0.8": Case("rank(x, y, >=0) over toys/* @ TASKS", related(0.5), SIX),
 }
 POWER_SWAPPED = {
     "sd below, a fifth": Case("toys/a|sd below toys/b|sd @ TASKS", shifted({}, {"toys/b": 5.0})),

@@ -25,6 +25,7 @@ from results.claims.judging import (
     rated,
     ratio,
     share,
+    skew_p_value,
 )
 from results.claims.spreads import of_statistic, statistic
 from results.stats import Interval, Sample, minimum_detectable
@@ -84,6 +85,32 @@ def test_what_rounding_leaves_of_equal_numbers_is_no_difference() -> None:
     assert bound(left[None], right[None], -1.0).side == 1
     assert bound(left[None] + 1e-6, right[None], -1.0).side == -1
     assert rated(left, right / 3, 1.0, 3.0).p == 1.0
+
+
+def test_what_is_compared_with_a_number_has_to_pass_a_test_that_allows_for_skewness() -> None:
+    """Hall (1992): the t statistic t = d sqrt(n) becomes that of d + g d^2 / 3 + g^2 d^3 / 27 + g / (6 n)."""
+    sample = np.array([0.1, 0.2, 0.25, 0.3, 0.4, 2.9])
+    n, d, g = 6, sample.mean() / sample.std(ddof=1), reference.skew(sample, bias=False)
+    third = np.sum((sample - sample.mean()) ** 3) * n / ((n - 1) * (n - 2)) / sample.std(ddof=1) ** 3
+    assert g == pytest.approx(third)  # the unbiased skewness, as SciPy has it
+    cubic = ((1 + g * d / 3) ** 3 - 1) / g + g / (6 * n)
+    assert skew_p_value(sample) == pytest.approx(2 * reference.t.sf(cubic * n**0.5, n - 1))
+    assert skew_p_value(-sample) == pytest.approx(skew_p_value(sample))
+    assert judged([sample], None).p == pytest.approx(reference.ttest_1samp(sample, 0).pvalue)
+    assert judged([sample], None, single=True).p == max(judged([sample], None).p, skew_p_value(sample))
+    assert skew_p_value(np.array([1.0, 2.0])) == skew_p_value(np.full(9, 2.0)) == 0.0  # the other test decides
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_number_is_outside_the_interval_just_where_the_test_says_so(seed: int) -> None:
+    sample = rng(seed).lognormal(0, 1, 7) if seed % 2 else draws(seed, 7, mean=0.5)
+    told = interval(sample, single=True)
+    assert told is not None
+    assert told.low is not None
+    assert told.high is not None
+    for limit in np.linspace(-1, 4, 101):
+        inside = told.low <= limit <= told.high
+        assert inside == (judged([gap(sample, limit)], None, single=True).p >= 0.05)
 
 
 def test_equal_differences_take_six_seeds() -> None:
