@@ -16,6 +16,8 @@ from results.claims.judging import Judged, gap
 from results.claims.relations import Comparison, Crossing, Curve, Part, Pattern, Place, Rank, Slope, Trend
 from results.stats import Interval
 
+__all__ = ["Axes", "Evidence", "gather", "places"]
+
 Axes = Callable[[str, str], Sequence[Any]]  # task and axis: the values of the axis
 LEAST_METHODS = {"correlation": 3, "gain": 6}
 _KINDS = {Trend: "change", Slope: "slope", Crossing: "step"}
@@ -76,9 +78,8 @@ def _judge(body: Comparison, left: Pattern, right: Pattern | float, made: Sequen
     ours = made[0].values
     theirs = made[1].values if isinstance(right, Pattern) else np.full(ours.shape, right)
     if left.statistic != "mean":
-        of = spreads.of_statistic(left.statistic, made[0].higher(left.metric or metric))
-        rng = _stream(f"{left} {right}")
-        return spreads.statistic(ours, theirs, of, sign, rng, centred=left.statistic == "sd")
+        higher = made[0].higher(left.metric or metric)
+        return spreads.statistic(ours, theirs, left.statistic, sign, _stream(f"{left} {right}"), higher=higher)
     if body.kind.startswith("bound"):
         return judging.bound(ours, theirs, sign)
     mine, other = np.mean(ours, axis=0), np.mean(theirs, axis=0)  # (n,)
