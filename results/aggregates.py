@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from results.stats import Interval, Sample
+from results.stats import LEVEL, Interval, Sample
 
 Tasks = Sequence[Sample]  # one array (..., n_seeds) a task
 Scores = Mapping[str, Sample]
@@ -213,7 +213,7 @@ def friedman(table: Sample) -> Friedman:
     return Friedman(chi_squared, p_value, f, float(special.fdtrc(methods - 1, (methods - 1) * (tasks - 1), f)))
 
 
-def critical_difference(methods: int, tasks: int, level: float = 0.05) -> float:
+def critical_difference(methods: int, tasks: int, level: float = LEVEL) -> float:
     """The difference of mean ranks from which two of several methods are told apart (Nemenyi 1963; Demsar 2006)."""
     from scipy.stats import studentized_range  # slow to import, and needed nowhere else
 

@@ -38,7 +38,7 @@ def as_csv(boards: Sequence[Leaderboard]) -> str:
 
 
 def _flat(board: Leaderboard, row: Row) -> dict[str, Any]:
-    own = {name: value for name, value in asdict(row).items() if name != "to_best"}
+    own = {name: value for name, value in asdict(row).items() if name not in ("to_best", "ended")}
     gap = asdict(row.to_best[0]) | {"p_value": row.to_best[1]} if row.to_best is not None else None
     about = {"arena": board.arena, "problem": board.problem, "task": board.task, "task_variant": board.variant,
              "scale": board.scale, "hardware": board.hardware, "protocol": board.protocol,

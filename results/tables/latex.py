@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from results.leaderboard import Leaderboard, Row
-from results.tables.content import EMPTY, cells, columns, footnotes, main_unit, metrics, note, title, units, won
+from results.tables.content import EMPTY, cells, columns, footnotes, main_unit, metrics, note, title, units
 
 HEAD = r"% \usepackage{booktabs}; nothing else is needed, whatever the encoding of the document"
 _WIDTH = 90  # characters of footnote size in a line of an article; metrics beyond that are left out
@@ -75,7 +75,7 @@ def _labels(boards: Sequence[Leaderboard]) -> list[str]:
 
 def _table(board: Leaderboard, label: str) -> str:
     kept, dropped = _chosen(board)
-    headings = columns(board)
+    headings = [heading.text for heading in columns(board)]
     lines = [
         r"\begin{table}[htbp]",
         r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
@@ -96,17 +96,16 @@ def _table(board: Leaderboard, label: str) -> str:
 
 
 def _line(board: Leaderboard, row: Row, kept: Sequence[int]) -> str:
-    texts = cells(board, row)
-    winner = won(board, row)
-    made = [f"\\textbf{{{escaped(texts[i])}}}" if winner and i in (1, 2) else escaped(texts[i]) for i in kept]
-    return " & ".join(made) + r" \\"
+    made = cells(board, row)
+    texts = [f"\\textbf{{{escaped(made[i].text)}}}" if made[i].strong else escaped(made[i].text) for i in kept]
+    return " & ".join(texts) + r" \\"
 
 
 def _chosen(board: Leaderboard) -> tuple[list[int], list[str]]:
     """Columns for the width of paper, and the metrics that did not fit: rank, method, the rank metric, the gap, n,
     failures, the main cost and the clock always stay."""
-    headings = columns(board)
-    texts = [cells(board, row) for row in board.rows]
+    headings = [heading.text for heading in columns(board)]
+    texts = [[cell.text for cell in cells(board, row)] for row in board.rows]
     widths = [max(len(_short(line[index])) for line in [headings, *texts]) + 2 for index in range(len(headings))]
     first = len(metrics(board)) + 2  # of the columns behind the metrics
     work = [first + 3 + units(board).index(unit) for unit in [main_unit(board)] if unit is not None]

@@ -30,8 +30,8 @@ def test_numbers_from_unlike_preparations_of_a_seed_are_never_mixed() -> None:
     ]
     (board,) = leaderboards(records)
     assert {row.method: row.scores for row in board.rows} == {"toys/a": {0: 1.0, 1: 7.0}, "toys/b": {0: 2.0}}
-    (group,) = comparable([*records, prepared("toys/b", 0, 6.0, "new")], Texts()).values()
-    assert {it.id for it in group} == {"toys/a-0-new", "toys/a-1-new", "toys/b-0-new"}, "among equals the last used"
+    (group,) = comparable([*records, prepared("toys/b", 0, 6.0, "new")], Texts())
+    assert {it.id for it in group.records} == {"toys/a-0-new", "toys/a-1-new", "toys/b-0-new"}, "among equals the last used"
 
 
 def test_the_clock_of_a_board_is_that_of_one_machine() -> None:

@@ -143,7 +143,7 @@ def test_apart_is_what_holms_control_over_all_pairs_says() -> None:
     assert 0 < len(expected) < len(names) - 1
     for name in expected:
         row = next(row for row in made_board.rows if row.method == name)
-        assert cells(made_board, row)[5].endswith(" ≠")
+        assert cells(made_board, row)[5].text.endswith(" ≠")
 
 
 def test_stale_rows_have_a_mark_and_a_footnote_in_every_format_for_readers() -> None:
@@ -159,8 +159,8 @@ def test_stale_rows_have_a_mark_and_a_footnote_in_every_format_for_readers() -> 
 
 def test_seconds_are_of_the_machine_that_the_note_names() -> None:
     assert "(Quick 9000, 8 cores)" in note(board())
-    places = {heading: index for index, heading in enumerate(columns(board()))}
-    shown = {row.method: cells(board(), row)[places["solve s"]] for row in board().rows}
+    places = {heading.text: index for index, heading in enumerate(columns(board()))}
+    shown = {row.method: cells(board(), row)[places["solve s"]].text for row in board().rows}
     assert (shown["toys/good"], shown["toys/close"], shown["toys/slow"]) == ("1.00", "1.00*", "-")
     (unknown,) = leaderboards(made("toys/a", {0: 1.0}, provenance={}))
     assert "machine" not in note(unknown)
