@@ -34,7 +34,7 @@ class Leaderboard:
         machine: the machine of the clock: the one that most attempts ran on; empty where it is not known.
         rebuilt: preparations of which rows used different builds on the same seed.
         prices, priced: prices by unit of work where the task has any, and the unit of their total.
-        left_out: why attempts at the same task do not count, by attempt.
+        left_out, absent: why attempts at the same task do not count, by attempt, and the methods of which none counts.
     """
 
     key: str
@@ -54,6 +54,7 @@ class Leaderboard:
     prices: dict[str, float] = field(default_factory=dict)
     priced: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
 
     @property
     def higher(self) -> bool:
@@ -134,6 +135,7 @@ def _board(group: Group, variant: str, texts: Texts, judge: Judge | None) -> Lea
         machine=clock,
         rebuilt=tuple(rebuilt(records)),
         left_out=group.left_out,
+        absent=group.absent,
         **_prices(records),
     )
 

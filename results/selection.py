@@ -12,7 +12,7 @@ from typing import Any
 from results.record import Record, Status
 
 Key = tuple[str, ...]
-UNLIKE = "from other preparations than most attempts at its seed"
+UNLIKE = "from other preparations than most at the same seed"
 
 
 def short(text: str) -> str:
@@ -42,11 +42,13 @@ class Group:
         key: a short name of the task with its values and version, the scale, the protocol and the kind of hardware.
         records: the attempts that count.
         left_out: why others do not, by attempt. Those that another attempt at the same cell replaced are not named.
+        absent: the methods of which nothing counts.
     """
 
     key: str
     records: Sequence[Record]
     left_out: Mapping[str, str]
+    absent: tuple[str, ...]
 
 
 @dataclass
@@ -55,7 +57,7 @@ class _Candidates:
 
     key: str
     records: list[Record]
-    left_out: dict[str, str] = field(default_factory=dict)
+    left_out: list[tuple[Record, str]] = field(default_factory=list)
 
     @property
     def version(self) -> int:
@@ -111,7 +113,7 @@ def _current(family: Iterable[_Candidates]) -> list[_Candidates]:
             kept.append((group, values))
         else:
             why = _outdated("task", group.version, rival.version)
-            rival.left_out.update((record.id, why) for record in group.records)
+            rival.left_out += [(record, why) for record in group.records]
     return [group for group, _ in kept]
 
 
@@ -129,7 +131,7 @@ def _outdated(kind: str, version: int, counting: int) -> str:
 
 def _narrowed(group: _Candidates) -> Group:
     """The attempts of a group that count: of one version of each method, and of one way of preparing each seed."""
-    left_out = dict(group.left_out)
+    left_out = list(group.left_out)
     versions: defaultdict[str, set[tuple[bool, int]]] = defaultdict(set)
     for record in group.records:
         versions[record.method].add((record.status is Status.OK, record.method_version))
@@ -139,11 +141,12 @@ def _narrowed(group: _Candidates) -> Group:
         if record.method_version == counting[record.method]:
             current.append(record)
         else:
-            left_out[record.id] = _outdated("method", record.method_version, counting[record.method])
+            left_out.append((record, _outdated("method", record.method_version, counting[record.method])))
     chosen = _alike(current)
     kept = {record.id for record in chosen}
-    left_out |= {record.id: UNLIKE for record in current if record.id not in kept}
-    return Group(group.key, chosen, left_out)
+    left_out += [(record, UNLIKE) for record in current if record.id not in kept]
+    absent = {record.method for record, _ in left_out} - {record.method for record in chosen}
+    return Group(group.key, chosen, {record.id: why for record, why in left_out}, tuple(sorted(absent)))
 
 
 def _alike(records: Sequence[Record]) -> list[Record]:

@@ -81,8 +81,9 @@ def note(board: Leaderboard, bold: bool = True) -> str:
 def left_out(board: Leaderboard) -> list[str]:
     """How many attempts at the same task do not count, and why, in at most one sentence."""
     counts = Counter(board.left_out.values())
-    told = [f"{count} {why}" for why, count in sorted(counts.items())]
-    return [f"Left out: attempts that were {', '.join(told)}."] if told else []
+    told = [f"{count} attempt{'s' if count > 1 else ''} {why}" for why, count in sorted(counts.items())]
+    gone = [f"so there is no row of {', '.join(board.absent)}"] if board.absent else []
+    return [f"Left out: {', '.join(told + gone)}."] if told else []
 
 
 def _prices(board: Leaderboard) -> str:
