@@ -84,6 +84,6 @@ def distinct(texts: Sequence[Any], told: Sequence[str], keys: Sequence[str]) -> 
     """
     seen = Counter(texts)
     return [
-        ", ".join(part for part in (one, key if seen[text] > 1 else "") if part)
+        ", ".join(part for part in (one, f"key {key}" if seen[text] > 1 else "") if part)
         for text, one, key in zip(texts, told, keys, strict=True)
     ]

@@ -123,7 +123,7 @@ def _row(board: Leaderboard, name: str, attempts: Mapping[str, Record]) -> Row |
 def _has(row: Row, wanted: Sequence[str], attempts: Mapping[str, Record]) -> bool:
     record = attempts[[*row.attempts, *row.others][0]]
     values = {f"{key}={spelled(value)}" for key, value in flatten(record.identity["method"]).items()}
-    return values.issuperset(part for part in wanted if part != row.key)
+    return values.issuperset(part for part in wanted if part != f"key {row.key}")
 
 
 def _unknown(name: str, boards: Sequence[Leaderboard]) -> str:

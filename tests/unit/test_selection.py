@@ -147,7 +147,7 @@ def test_names_that_coincide_all_the_same_get_a_key() -> None:
     strange = replace(changed(first, "s", method={"lr": 5}), method="toys/a [lr=5]")
     (board,) = leaderboards([first, named, strange])
     assert len({row.method for row in board.rows}) == 3
-    assert all(row.method.endswith(f"[{row.key}]") for row in board.rows if row.name == "toys/a")
+    assert all(row.method.endswith(f"[key {row.key}]") for row in board.rows if row.name == "toys/a")
 
 
 @pytest.mark.parametrize(

@@ -37,13 +37,14 @@ def standing(tasks: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Stand
     return only
 
 
-FULL = {"reference/trivial": [0.0] * 4, "reference/best": [10.0] * 4}
-STEADY = {"toys/a": [5.0, 5.1, 5.2, 5.3], "toys/b": [4.0, 4.1, 4.3, 4.4]}
+Scores = dict[str, list[float | None]]
+FULL: Scores = {"reference/trivial": [0.0] * 4, "reference/best": [10.0] * 4}
+STEADY: Scores = {"toys/a": [5.0, 5.1, 5.2, 5.3], "toys/b": [4.0, 4.1, 4.3, 4.4]}
 
 
 @pytest.mark.parametrize(("names", "block"), [("pqrs", (4, "task")), ("pq", (8, "seed of a task"))])
 def test_mean_ranks_count_failures_as_the_dumb_answer(names: str, block: tuple[int, str]) -> None:
-    lucky = {"toys/c": [9.0, None, None, None]}
+    lucky: Scores = {"toys/c": [9.0, None, None, None]}
     made = standing({f"toys/{name}": FULL | STEADY | lucky for name in names})
     ranks = {place.method: place.mean_rank for place in made.places}
     expected = (
@@ -55,7 +56,8 @@ def test_mean_ranks_count_failures_as_the_dumb_answer(names: str, block: tuple[i
 
 def test_a_method_that_failed_wholly_on_a_task_takes_no_task_from_the_others() -> None:
     tasks = {f"toys/{name}": FULL | STEADY | {"toys/c": [9.0] * 4} for name in "pqrs"}
-    tasks |= {f"toys/{name}": FULL | STEADY | {"toys/c": [None] * 4} for name in "pq"}
+    nothing: Scores = {"toys/c": [None] * 4}
+    tasks |= {f"toys/{name}": FULL | STEADY | nothing for name in "pq"}
     made = standing(tasks)
     assert made.blocks == (4, "task")
     assert {place.method: place.mean_rank for place in made.places} == {"toys/a": 1.5, "toys/b": 2.5, "toys/c": 2.0}
