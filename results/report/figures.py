@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from results.aggregates import pareto_front
-from results.report import numbers
 from results.standing import Standing
+from results.tables.content import words
 from results.tables.figure import printable
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def _scores(board: Mapping[str, Any]) -> Figure:
         mean, low, high = row["interval"]
         if low is not None:
             axes.plot([low, high], [place + 0.14] * 2, "-", color=PALETTE[1], lw=1.4)
-        axes.plot([mean], [place + 0.14], "D", ms=4, color=PALETTE[1])
+        if mean is not None:
+            axes.plot([mean], [place + 0.14], "D", ms=4, color=PALETTE[1])
     axes.set_yticks(range(len(rows)), [printable(row["method"]) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel(_label(board["metric"]))
@@ -116,7 +117,8 @@ def _scores(board: Mapping[str, Any]) -> Figure:
 def _cost(board: Mapping[str, Any]) -> Figure:
     unit = next(iter(board["units"]), None)
     found = [(row, row["work"].get(unit, 0.0) if unit else row["seconds"]) for row in board["rows"]]
-    known = [(row, cost) for row, cost in found if cost is not None][:MOST]
+    found = [(row, cost) for row, cost in found if cost is not None and row["interval"][0] is not None]
+    known = found[:MOST]
     figure, axes = _axes(6.5, 3.4 + 0.02 * MOST)
     for index, (row, cost) in enumerate(known):
         face = "none" if row["reference"] else PALETTE[index % len(PALETTE)]
@@ -129,7 +131,7 @@ def _cost(board: Mapping[str, Any]) -> Figure:
         front = pareto_front(cost, quality if board["metric"]["higher"] else -quality)
         order = np.argsort(cost[front], kind="stable")
         axes.step(cost[front][order], quality[front][order], where="post", color="#777777", lw=1, ls=":", zorder=2)
-    axes.set_xlabel(printable(numbers.words(unit)) if unit else "seconds to solve")
+    axes.set_xlabel(printable(words(unit)) if unit else "seconds to solve")
     axes.set_ylabel(_label(board["metric"]))
     _legend(axes, len(known))
     _left_out(axes, len(found))
@@ -190,12 +192,12 @@ def _ranks(standing: Standing) -> Figure:
     places = sorted((p for p in standing.places if p.mean_rank is not None), key=lambda p: (p.mean_rank, p.key))
     shown = places[:MOST]
     kept = {place.key for place in shown}
-    groups = [group for group in standing.cliques if len(kept.intersection(group)) > 1]
+    groups = [group for group in standing.cliques if len(group) > 1 and kept.intersection(group)]
     bars = 0.34 * len(groups)
     figure, axes = _axes(5.5, 0.9 + 0.11 * len(groups) + 0.2 * ((len(shown) + 1) // 2))
     ranks = {place.key: float(place.mean_rank or 0.0) for place in places}
     for line, group in enumerate(groups):
-        own = [ranks[key] for key in group if key in kept]
+        own = [ranks[key] for key in group]  # those without a name in the figure among them
         axes.plot([min(own) - 0.04, max(own) + 0.04], [-0.35 - 0.34 * line] * 2, color="#333333", lw=2.6)
     half = (len(shown) + 1) // 2
     lowest, highest = 1.0, float(max(len(places), 2))
@@ -210,7 +212,8 @@ def _ranks(standing: Standing) -> Figure:
     axes.set_ylim(-1.2 - bars - 0.62 * half, 0.0)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel(f"mean rank; critical difference {standing.difference:.2f}")
+    named = f"; the first {MOST} of {len(places)} methods are named" if len(places) > MOST else ""
+    axes.set_xlabel(f"mean rank; critical difference {standing.difference:.2f}{named}")
     axes.set_yticks([])
     axes.grid(visible=False)
     for side, spine in axes.spines.items():
