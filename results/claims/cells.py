@@ -64,8 +64,8 @@ class Cells:
     def __init__(self, records: Iterable[Record], texts: Any) -> None:
         self._texts = texts
         self._by_task: dict[str, list[Record]] = {}
-        for group in comparable(records, texts).values():
-            for record in group:
+        for group in comparable(records, texts):
+            for record in group.records:
                 self._by_task.setdefault(record.task, []).append(record)
         self._flat: dict[int, dict[str, Any]] = {}
 
@@ -97,6 +97,8 @@ class Cells:
             and self._is(record, "task", there.values)
             and (not pattern.fields if setting.tuned else self._is(record, "method", pattern.fields))
         ]
+        newest = max((record.task_version for record in chosen), default=0)
+        chosen = [record for record in chosen if record.task_version == newest]
         good = {record.seed: record for record in chosen if record.status is Status.OK}
         read = {seed: number(record, pattern.metric or metric) for seed, record in good.items()}
         values = {seed: value for seed, value in read.items() if value is not None}

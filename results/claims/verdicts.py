@@ -9,9 +9,8 @@ from results.claims.cells import PAPER_VALUES, Cells, Setting
 from results.claims.evidence import Axes, Evidence, gather, places
 from results.claims.findings import Claim, Finding, Verdict
 from results.claims.relations import Comparison, Curve, Part, Pattern, Place, Rank
-from results.comparison import LEVEL
 from results.record import Record
-from results.stats import holm
+from results.stats import LEVEL, holm
 
 Acted = Callable[[Record, str], bool]  # whether something that an attempt logged or measured was ever above zero
 Judge = Callable[[Record], str]  # why an attempt is stale; empty where it is not
