@@ -12,6 +12,7 @@ from results.claims.cells import Cells
 from results.claims.findings import Finding, Verdict
 from results.claims.verdicts import find, patterns, wanted_places
 from results.record import Record
+from results.report.papers import PaperFacts
 from results.selection import Texts
 from results.store import Store
 from results.tables import claims as tables
@@ -21,6 +22,7 @@ from runners.papers import Paper, axis_values, papers
 from runners.staleness import Judge
 from runners.words import STORE, opened
 
+_SHOWN = ("title", "arena", "run", "claim", "authors", "venue", "year", "arxiv", "code", "why", "smallest")
 FORMATS = ("terminal", "md", "json")
 
 
@@ -88,6 +90,22 @@ def claims(asked: Asked, form: str, width: int | None) -> str:
     if form == "json":
         return json.dumps([tables.record(finding) for finding in findings], indent=1, ensure_ascii=False)
     return tables.markdown(findings) if form == "md" else tables.terminal(findings, width)
+
+
+def facts(asked: Asked) -> list[PaperFacts]:
+    """The papers as a report shows them."""
+    methods = methods_of(asked.papers)
+    return [
+        PaperFacts(
+            name=one.name,
+            **{key: getattr(one.card, key) for key in _SHOWN},
+            baselines=tuple(one.card.baselines),
+            methods=tuple(entry.name for entry in methods[one.name]),
+            missing=_missing(one, methods[one.name]),
+            findings=tuple(asked.findings[one.name]),
+        )
+        for one in asked.papers
+    ]
 
 
 def methods_of(chosen: Iterable[Paper]) -> dict[str, list[catalog.Entry]]:

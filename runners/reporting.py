@@ -11,6 +11,7 @@ from typing import Any
 from results.leaderboard import leaderboards
 from results.report.site import ReportError, Source, write
 from results.store import Store
+from runners.claiming import asked, facts
 from runners.describing import catalogue
 from runners.errors import CommandError, one_line
 from runners.exchange import attempts
@@ -32,7 +33,8 @@ def report(store: Store, out: Path, **equal: Any) -> str:
     try:
         with _uncollected():
             heads = store.heads(**equal)
-            write(Source(heads, lambda: store.each(**equal), leaderboards(heads, Judge()), catalogue()), out)
+            made, known = leaderboards(heads, Judge()), catalogue()
+            write(Source(heads, lambda: store.each(**equal), made, known, facts(asked(store))), out)
     except ReportError as error:
         raise CommandError(f"out: {error}") from error
     except OSError as error:

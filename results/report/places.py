@@ -48,6 +48,11 @@ def method(name: str) -> str:
     return _path("methods", name)
 
 
+def paper(name: str) -> str:
+    """The page of a paper."""
+    return _path("papers", name)
+
+
 def attempt(name: str) -> str:
     """The page of an attempt; in folders of some hundred, since many programs are slow with more."""
     return f"attempts/{short(name)[:2]}/{part(name)}.html"

@@ -17,11 +17,12 @@ from typing import Any
 
 from results.leaderboard import Leaderboard
 from results.record import Record
-from results.report import answers, attempts, boards, commands, figures, groups, methods, overview, places
+from results.report import answers, attempts, boards, commands, figures, groups, methods, overview, papers, places
 from results.report.curves import SEEDS, Curves
 from results.report.facts import Catalogue
 from results.report.hands import Hands, cores
 from results.report.pages import Pages
+from results.report.papers import PaperFacts
 from results.selection import machine
 from results.standing import Standing, standings
 
@@ -44,12 +45,14 @@ class Source:
         each: gives the same attempts whole, one after the other.
         made: their boards.
         catalogue: what is known of methods and tasks.
+        papers: what is known of papers, with the verdicts on their claims.
     """
 
     heads: Sequence[Record]
     each: Callable[[], Iterator[Record]]
     made: Sequence[Leaderboard]
     catalogue: Catalogue
+    papers: Sequence[PaperFacts] = ()
 
 
 def digest(heads: Iterable[Record]) -> str:
@@ -114,6 +117,7 @@ class Site:
             "newest": max((record.ended for record in source.heads), default=""),
             "attempts": len(source.heads),
             "arenas": list(arenas.items()),
+            "papers": {one.name: places.paper(one.name) for one in source.papers},
         }
         self._pages = Pages(folder, about)
 
@@ -128,16 +132,30 @@ class Site:
         records = {record.id: record for record in found.heads}
         views = {name: self._board(name, board, records) for name, board in made.items()}
         standing_views = [self._standing(standing) for standing in standings(found.made)]
-        write("index.html", "index.html", **overview.front(found.heads, found.made, found.catalogue))
+        front = overview.front(found.heads, found.made, found.catalogue)
+        write("index.html", "index.html", verdicts=papers.verdicts(found.papers), **front)
         write("endings.html", "endings.html", **overview.endings(found.heads, self._rows))
         write("reading.html", "reading.html", **overview.reading())
         for path, content in overview.arenas(found.made, views, standing_views, found.catalogue):
-            write("arena.html", path, **content)
+            own = [one for one in found.papers if one.arena == content["name"]]
+            write("arena.html", path, claims=papers.board(own), **content)
         for path, content in overview.tasks(found.made, views, found.catalogue):
             write("task.html", path, **content)
         for path, content in methods.pages(found.heads, found.made, found.catalogue):
             write("method.html", path, **content)
+        self._papers()
         self._hands.finish()
+
+    def _papers(self) -> None:
+        """Every claim, every paper, and a page for each."""
+        found, write = self._source, self._pages.write
+        if not found.papers:
+            return
+        write("claims.html", "claims.html", **papers.board(found.papers))
+        write("papers.html", "papers.html", **papers.coverage(found.papers))
+        known = {name: places.method(name) for name in methods.names(found.made, found.catalogue)}
+        for path, content in papers.pages(found.papers, known, frozenset(record.id for record in found.heads)):
+            write("paper.html", path, **content)
 
     def _assets(self) -> None:
         folder = self._folder / "assets"
@@ -146,7 +164,8 @@ class Site:
             (folder / name).write_bytes(resources.files("results.report").joinpath("assets", name).read_bytes())
         library = resources.files("plotly").joinpath("package_data", "plotly.min.js")
         (folder / "plotly.min.js").write_bytes(library.read_bytes())
-        (self._folder / MARK).write_text(f"{json.dumps(self._pages.site, indent=1)}\n", encoding="utf-8")
+        told = {key: value for key, value in self._pages.site.items() if key != "papers"}
+        (self._folder / MARK).write_text(f"{json.dumps(told, indent=1)}\n", encoding="utf-8")
 
     def _attempts(self) -> None:
         """The page of every attempt; the curves that boards show are kept, thinned."""
