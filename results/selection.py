@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from results.protocols import TUNING
 from results.record import Record, Status
 
 Key = tuple[str, ...]
@@ -28,9 +29,10 @@ class Texts:
 
 def newest(records: Iterable[Record]) -> list[Record]:
     """For each cell the newest attempt that ended ok, or else the newest; and of each method and task only the newest
-    version."""
+    version. Trials of the tuned protocol never count."""
     cells: dict[str, Record] = {}
-    for record in sorted(records, key=lambda record: (record.status is Status.OK, record.ended, record.id)):
+    scored = (record for record in records if record.protocol != TUNING)
+    for record in sorted(scored, key=lambda record: (record.status is Status.OK, record.ended, record.id)):
         cells[record.cell] = record
     tasks: dict[str, int] = {}
     methods: dict[tuple[str, str], int] = {}
