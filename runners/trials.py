@@ -123,9 +123,10 @@ class Search:
         return pair, self._chosen(chosen, len(bad)) if self.domains else ""
 
     def _hopeless(self, bad: Sequence[Record]) -> str:
-        which = "none of its trials" if self.wanted > 1 else "its only trial, since its card has no search, has not"
+        which = f"none of its {self.wanted} trials ended" if self.wanted > 1 else "its one trial did not end"
+        seeds = " on every tuning seed" if self.budget.seeds > 1 else ""
         last = max(bad, key=lambda record: (record.ended, record.id))
-        return f"{which} ended ok on every tuning seed; the last said {last.status.value}: {last.reason}"
+        return f"{which} ok{seeds}; the last ended as {last.status.value}: {last.reason}"
 
     def _chosen(self, chosen: Outcome, bad: int) -> str:
         values = ", ".join(f"{name}={value}" for name, value in self.values[chosen.trial].items())
