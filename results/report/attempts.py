@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from results.protocols import PAPER_VALUES, TUNING
 from results.record import Record, Status
 from results.report import numbers, places
 from results.report.curves import Curves
@@ -30,6 +31,7 @@ def page(record: Record, counts: bool, board: str) -> dict[str, Any]:
     return {
         "r": record,
         "counts": counts,
+        "trial": record.protocol == TUNING,
         "arena_page": places.arena(record.arena),
         "task_page": board,
         "method_page": places.method(record.method),
@@ -115,15 +117,18 @@ def _offers(record: Record) -> list[list[str]]:
 
 
 def repeat(record: Record) -> str:
-    """The commands that run the cell again."""
-    words = [f"method={record.method}", f"task={record.task}", f"seed={record.seed}"]
+    """The commands that run the cell again. Values that were found by a search are found again by the same search."""
+    trial, searched = record.protocol == TUNING, record.protocol != PAPER_VALUES
+    words = [f"method={record.method}", f"task={record.task}", f"seed={0 if trial else record.seed}"]
     words += [f"scale={record.scale}"] if record.scale != "laptop" else []
-    words += [f"hardware={record.hardware}", *record.settings.get("overrides", []), "force=true"]
+    words += [f"hardware={record.hardware}", *record.settings.get("overrides", [])]
+    words += ["outputs=again"] if trial else ["force=true"]
     lines = []
     commit = (record.provenance.get("code") or {}).get("commit")
     if commit:
         lines.append(f"git checkout {commit}")
-    return "\n".join([*lines, f"bakeoff run {' '.join(map(_quoted, words))}", f"bakeoff explain {record.id}"])
+    command = "bakeoff run -m" if searched else "bakeoff run"
+    return "\n".join([*lines, f"{command} {' '.join(map(_quoted, words))}", f"bakeoff explain {record.id}"])
 
 
 def _quoted(word: str) -> str:
@@ -139,6 +144,8 @@ def _note(record: Record) -> str:
         sentences.append("The code had changes that were not committed, so the commit may not give the same numbers.")
     if "overrides" not in record.settings:
         sentences.append("The record does not say which values a command set; compare the configuration.")
+    if record.protocol == TUNING:
+        sentences.append("A trial is not run again where the store has it, hence the new folder.")
     versions = ", ".join(f"{name} {version}" for name, version in record.provenance.get("packages", {}).items())
     if versions:
         sentences.append(f"It ran with Python {record.provenance.get('python')}, {versions}.")

@@ -94,3 +94,16 @@ def test_a_board_says_which_preparation_was_built_twice() -> None:
     (board,) = leaderboards(store.heads())
     assert board.rebuilt == ("model",), "heads are enough"
     assert {it.id: it.preparations for it in store.records()} == {it.id: it.preparations for it in records}
+
+
+def test_trials_count_nowhere_and_hide_no_attempt_that_does() -> None:
+    trials = [record("toys/a", -1, 9.0, protocol="tuning", task_version=2, method_version=2),
+              record("toys/b", -1, None, protocol="tuning")]  # fmt: skip
+    assert leaderboards(trials) == []
+    paper, tuned = record("toys/a", 0, 1.0), record("toys/a", 0, 2.0, protocol="tuned, 4 trials", cell="t", id="t")
+    boards = leaderboards([*trials, paper, tuned])
+    assert [(board.protocol, [row.scores for row in board.rows]) for board in boards] == [
+        ("paper values", [{0: 1.0}]),
+        ("tuned, 4 trials", [{0: 2.0}]),
+    ]
+    assert ["among 4 trials per method, the same number for all" in note(board) for board in boards] == [False, True]
