@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from results.protocols import TUNING
 from results.record import Record, Status
 
 Key = tuple[str, ...]
@@ -70,9 +71,10 @@ class _Candidates:
 
 
 def newest(records: Iterable[Record]) -> list[Record]:
-    """For each cell the newest attempt that ended ok, or else the newest."""
+    """For each cell the newest attempt that ended ok, or else the newest. Trials of the tuned protocol never count."""
     cells: dict[str, Record] = {}
-    for record in sorted(records, key=lambda record: (record.status is Status.OK, record.ended, record.id)):
+    scored = (record for record in records if record.protocol != TUNING)
+    for record in sorted(scored, key=lambda record: (record.status is Status.OK, record.ended, record.id)):
         cells[record.cell] = record
     return list(cells.values())
 

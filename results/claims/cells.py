@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from results.claims.relations import Pattern, Place
+from results.protocols import PAPER_VALUES
 from results.record import Record, Status
 from results.selection import comparable, flatten, hardware, machine
-
-PAPER_VALUES = "paper values"
 
 
 @dataclass(frozen=True)

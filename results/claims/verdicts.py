@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from results.claims.cells import PAPER_VALUES, Cells, Setting
+from results.claims.cells import Cells, Setting
 from results.claims.evidence import Axes, Evidence, gather, places
 from results.claims.findings import Claim, Finding, Verdict
 from results.claims.relations import Comparison, Curve, Part, Pattern, Place, Rank
+from results.protocols import PAPER_VALUES
 from results.record import Record
 from results.stats import LEVEL, holm
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from results.protocols import TUNING
 from results.record import Record, Status
 from results.report import places
 from results.report.curves import of_one
@@ -43,6 +44,7 @@ def page(record: Record, around: Around) -> dict[str, Any]:
     return {
         "r": record,
         "around": around,
+        "trial": record.protocol == TUNING,
         "facts": _facts(record),
         "metrics": _metrics(record),
         "work": [(f"{words(unit)} ({account})", numbers.number(value)) for account, units in record.cost.items()
@@ -125,6 +127,8 @@ def _note(record: Record) -> str:
         sentences.append("The code had changes that were not committed, so the commit may not give the same numbers.")
     if "overrides" not in record.settings:
         sentences.append("The record does not say which values a command set; compare the configuration.")
+    if record.protocol == TUNING:
+        sentences.append("A trial is not run again where the store has it, hence the new folder.")
     versions = ", ".join(f"{name} {version}" for name, version in record.provenance.get("packages", {}).items())
     if versions:
         sentences.append(f"It ran with Python {record.provenance.get('python')}, {versions}.")

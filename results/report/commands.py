@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from results.leaderboard import Leaderboard, Row
+from results.protocols import PAPER_VALUES, TUNING
 from results.record import Record
 
 _FEW = 6  # methods that a command names one by one
@@ -30,15 +31,19 @@ def again(board: Leaderboard, records: Mapping[str, Record], profiles: Profiles)
         found = [records[name] for row in rows for name in (*row.attempts, *row.others)]
         newest = max(found, key=lambda record: (record.ended, record.id))
         words = [_methods({row.name for row in rows}), f"task={board.task}", *_conditions(newest, profiles)]
-        words += [*_overrides(newest, "task"), *own, _seeds({record.seed for record in found})]
+        words += [*_overrides(newest, "task"), *own, *_search(newest), _seeds({record.seed for record in found})]
         lines.append(quoted(["bakeoff", "run", "-m", *words]))
     return "\n".join(lines)
 
 
 def repeat(record: Record, profiles: Profiles) -> str:
-    """What runs the cell of an attempt again."""
-    words = [f"method={record.method}", f"task={record.task}", f"seed={record.seed}", *_conditions(record, profiles)]
-    words += [*_overrides(record, "task"), *_overrides(record, "method"), "force=true"]
+    """What runs the cell of an attempt again. Values that were found by a search are found again by the same search."""
+    trial = record.protocol == TUNING
+    seed = 0 if trial else record.seed
+    words = [f"method={record.method}", f"task={record.task}", f"seed={seed}", *_conditions(record, profiles)]
+    words += [*_overrides(record, "task"), *_overrides(record, "method"), *_search(record)]
+    words += ["outputs=again"] if trial else ["force=true"]
+    words[:0] = ["-m"] if record.protocol != PAPER_VALUES else []
     commit = (record.provenance.get("code") or {}).get("commit")
     lines = [quoted(["git", "checkout", str(commit)])] if commit else []
     return "\n".join([*lines, quoted(["bakeoff", "run", *words]), quoted(["bakeoff", "explain", record.id])])
@@ -69,6 +74,12 @@ def _newest(row: Row, records: Mapping[str, Record]) -> Record:
 
 def _overrides(record: Record, kind: str) -> list[str]:
     return [word for word in record.settings.get("overrides") or () if word.startswith(f"{kind}.")]
+
+
+def _search(record: Record) -> list[str]:
+    """The words of the search by which the values of a method were found; none for those of its YAML."""
+    parts = ("method.", "task.", "hardware.")
+    return [word for word in record.settings.get("overrides") or () if not word.startswith(parts)]
 
 
 def _methods(names: set[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from results.leaderboard import Leaderboard
+from results.protocols import trials_of
 from results.stats import LEVEL
 from results.tables.cells import (
     APART,
@@ -56,6 +57,10 @@ def note(board: Leaderboard, bold: bool = True) -> str:
         "ref: an answer of the task itself, not ranked." if any(row.role == "reference" for row in board.rows) else "",
         f"n: the seeds averaged, of each the newest attempt that ended ok; other endings are never averaged; {half}.",
     ]
+    if (trials := trials_of(board.protocol)) is not None:
+        sentences.append(
+            f"Hyperparameters: chosen by validation among {trials} trials per method, the same number for all."
+        )
     if any(row.to_best for row in board.rows):
         marked = f"; {APART} told apart from it" if apart(board) else ""
         sentences.append(f"To best: mean difference to the best row over shared seeds{marked}.")

@@ -224,3 +224,16 @@ def test_attempts_left_out_for_their_preparation_are_counted_in_a_note() -> None
         "Left out: 1 attempt from other preparations than most at the same seed, so there is no row of toys/c."
         in note(board)
     )
+
+
+def test_trials_count_nowhere_and_hide_no_attempt_that_does() -> None:
+    trials = [record("toys/a", -1, 9.0, protocol="tuning", task_version=2, method_version=2),
+              record("toys/b", -1, None, protocol="tuning")]  # fmt: skip
+    assert leaderboards(trials) == []
+    paper, tuned = record("toys/a", 0, 1.0), record("toys/a", 0, 2.0, protocol="tuned, 4 trials", cell="t", id="t")
+    boards = leaderboards([*trials, paper, tuned])
+    assert [(board.protocol, [row.scores for row in board.rows]) for board in boards] == [
+        ("paper values", [{0: 1.0}]),
+        ("tuned, 4 trials", [{0: 2.0}]),
+    ]
+    assert ["among 4 trials per method, the same number for all" in note(board) for board in boards] == [False, True]
