@@ -98,6 +98,8 @@ def _offered(curve: Sequence[Mapping[str, Any]]) -> dict[str, Series]:
 
 def _thin(count: int) -> NDArray[np.int64]:
     """Places of at most `POINTS` points, first and last among them."""
+    if count <= POINTS:
+        return np.arange(count)
     return np.unique(np.linspace(0, count - 1, min(count, POINTS)).round().astype(np.int64))
 
 
@@ -135,5 +137,11 @@ def _axis(name: str, first: str, grid: Numbers, many: Sequence[Series], inside: 
 
 
 def _plain(values: Numbers) -> list[float | None]:
-    numbers: list[float | None] = [float(f"{value:.5g}") for value in values]
-    return numbers if np.isfinite(values).all() else [n if n is not None and np.isfinite(n) else None for n in numbers]
+    """Numbers with five digits; None for those that are not finite."""
+    sizes = np.abs(values[values != 0])
+    if len(sizes) and not (sizes.min() > 1e-15 and sizes.max() < 1e15):  # also where something is not a number
+        return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
+    exponents = 4 - np.floor(np.log10(np.where(values == 0, 1.0, np.abs(values))))
+    up, down = 10.0 ** np.maximum(exponents, 0), 10.0 ** np.maximum(-exponents, 0)  # both exact in this range
+    found: list[float | None] = (np.rint(values * up / down) * down / up + 0.0).tolist()
+    return found

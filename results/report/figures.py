@@ -194,7 +194,9 @@ def _ranks(standing: Standing) -> Figure:
     kept = {place.key for place in shown}
     groups = [group for group in standing.cliques if len(group) > 1 and kept.intersection(group)]
     bars = 0.34 * len(groups)
-    figure, axes = _axes(5.5, 0.9 + 0.11 * len(groups) + 0.2 * ((len(shown) + 1) // 2))
+    longest = max(len(methods[place.key]) for place in shown)
+    width = max(5.5, 3.0 + 0.12 * longest)  # names stand on both sides, and the line between them must not shrink
+    figure, axes = _axes(width, 0.9 + 0.11 * len(groups) + 0.2 * ((len(shown) + 1) // 2))
     ranks = {place.key: float(place.mean_rank or 0.0) for place in places}
     for line, group in enumerate(groups):
         own = [ranks[key] for key in group]  # those without a name in the figure among them
