@@ -100,7 +100,8 @@ def _scores(board: Mapping[str, Any]) -> Figure:
     rows = board["rows"][:MOST]
     figure, axes = _axes(5.5, 0.8 + 0.26 * len(rows))
     for place, row in enumerate(rows):
-        axes.plot(np.array(row["scores"], dtype=float), [place - 0.14] * len(row["scores"]), "o", ms=3, alpha=0.5, color=PALETTE[0], mew=0)
+        scores = np.array(row["scores"], dtype=float)
+        axes.plot(scores, [place - 0.14] * len(scores), "o", ms=3, alpha=0.5, color=PALETTE[0], mew=0)
         mean, low, high = row["interval"]
         if low is not None:
             axes.plot([low, high], [place + 0.14] * 2, "-", color=PALETTE[1], lw=1.4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -179,14 +180,13 @@ def test_figures_are_drawn_when_they_come_into_view_with_names_as_text(page: Pag
 
 def two_tasks(out: Path, methods: int) -> Path:
     """A site of two tasks, the first of which has no curves."""
-    records = [
-        replace(
-            it, id=f"{task}-{it.id}", cell=f"{task}-{it.cell}", task=task, identity=it.identity | {"task": {"name": task}},
-            logs={"loss": [[step, 1.0 * step, 1 / (1 + step)] for step in range(9)]} if task == "toys/hill" else {},
-        )
-        for task in ("toys/dale", "toys/hill")
-        for it in (record(f"toys/a_rather_long_name_{n}", s, n + s / 7 + 100 * (task == "toys/dale")) for n in range(methods) for s in range(2))
-    ]  # fmt: skip
+    records = []
+    for task, first in (("toys/dale", 100.0), ("toys/hill", 0.0)):
+        logs = {} if first else {"loss": [[step, 1.0 * step, 1 / (1 + step)] for step in range(9)]}
+        for number, seed in itertools.product(range(methods), range(2)):
+            it = record(f"toys/a_rather_long_name_{number}", seed, first + number + seed / 7, task=task, logs=logs)
+            values = it.identity | {"task": {"name": task}}
+            records.append(replace(it, id=f"{task}-{it.id}", cell=f"{task}-{it.cell}", identity=values))
     write(source(records), out)
     return out
 
@@ -264,12 +264,9 @@ def test_no_legend_covers_an_axis_or_its_title(page: Page, site: Path, methods: 
             legend, title, whole = boxes
             assert legend[0] >= title[1] - 1, (figure.get_attribute("data-chart"), boxes)
             assert legend[1] <= whole[1] + 1
-            assert (
-                figure.evaluate(
-                    "(one) => one.querySelector('.plot .plot .bglayer, .plot .nsewdrag').getBoundingClientRect().height"
-                )
-                > 60
-            )
+            plot = figure.locator(".nsewdrag").first.bounding_box()
+            assert plot is not None
+            assert plot["height"] > 60
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
