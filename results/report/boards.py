@@ -8,7 +8,7 @@ from typing import Any
 
 from results.leaderboard import Leaderboard, Row
 from results.report import places
-from results.report.curves import SEEDS
+from results.report.curves import LARGEST, SEEDS
 from results.stats import Interval
 from results.tables import content, numbers
 
@@ -162,12 +162,16 @@ def _charted(board: Leaderboard, row: Row, names: Sequence[str]) -> dict[str, An
         "reference": row.role == "reference",
         "rank": row.rank,
         "seeds": list(row.seeds),
-        "scores": [row.scores[seed] for seed in row.seeds],
-        "interval": [mean.value, low, high],
-        "work": {unit: content.spent(row, unit) for unit in names},
-        "seconds": row.seconds.get("solve"),
+        "scores": [_drawable(row.scores[seed]) for seed in row.seeds],
+        "interval": [_drawable(mean.value), _drawable(low), _drawable(high)],
+        "work": {unit: _drawable(content.spent(row, unit)) for unit in names},
+        "seconds": _drawable(row.seconds.get("solve")),
         "memory": row.memory,
         "other": sum(row.endings.values()),
         "page": places.evidence(places.board(board), row),
     })  # fmt: skip
     return found
+
+
+def _drawable(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < LARGEST else None

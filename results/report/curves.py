@@ -14,6 +14,7 @@ from results.record import Record
 
 POINTS = 80  # of one curve; more than a figure can show
 SEEDS = 20  # curves averaged for one row; more would not move the mean by much
+LARGEST = 1e300  # beyond, the libraries that draw have no room left to compute; None stands for such numbers
 CLOCK = "seconds"  # the axis that depends on the machine
 
 Numbers = NDArray[np.float64]
@@ -56,7 +57,7 @@ class Curves:
 
     def of(self, row: str) -> dict[str, dict[str, Any]]:
         """The curves of a row: for each name its axes, and mean, low and high over seeds, as plain lists with None for
-        numbers that are not finite. The clock is an axis where it is known all along."""
+        numbers that cannot be drawn. The clock is an axis where it is known all along."""
         found = {}
         for name, many in sorted(self.found[row].items()):
             series = [one for _, one in sorted(many, key=lambda pair: pair[0])]
@@ -98,6 +99,8 @@ def _offered(curve: Sequence[Mapping[str, Any]]) -> dict[str, Series]:
 
 def _thin(count: int) -> NDArray[np.int64]:
     """Places of at most `POINTS` points, first and last among them."""
+    if count <= POINTS:
+        return np.arange(count)
     return np.unique(np.linspace(0, count - 1, min(count, POINTS)).round().astype(np.int64))
 
 
@@ -135,5 +138,11 @@ def _axis(name: str, first: str, grid: Numbers, many: Sequence[Series], inside: 
 
 
 def _plain(values: Numbers) -> list[float | None]:
-    numbers: list[float | None] = [float(f"{value:.5g}") for value in values]
-    return numbers if np.isfinite(values).all() else [n if n is not None and np.isfinite(n) else None for n in numbers]
+    """Numbers with five digits; None for those that cannot be drawn."""
+    sizes = np.abs(values[values != 0])
+    if len(sizes) and not (sizes.min() > 1e-15 and sizes.max() < 1e15):  # also where something is not a number
+        return [float(f"{value:.5g}") if np.abs(value) < LARGEST else None for value in values]
+    exponents = 4 - np.floor(np.log10(np.where(values == 0, 1.0, np.abs(values))))
+    up, down = 10.0 ** np.maximum(exponents, 0), 10.0 ** np.maximum(-exponents, 0)  # both exact in this range
+    found: list[float | None] = (np.rint(values * up / down) * down / up + 0.0).tolist()
+    return found

@@ -100,7 +100,8 @@ def _scores(board: Mapping[str, Any]) -> Figure:
     rows = board["rows"][:MOST]
     figure, axes = _axes(5.5, 0.8 + 0.26 * len(rows))
     for place, row in enumerate(rows):
-        axes.plot(row["scores"], [place - 0.14] * len(row["scores"]), "o", ms=3, alpha=0.5, color=PALETTE[0], mew=0)
+        scores = np.array(row["scores"], dtype=float)
+        axes.plot(scores, [place - 0.14] * len(scores), "o", ms=3, alpha=0.5, color=PALETTE[0], mew=0)
         mean, low, high = row["interval"]
         if low is not None:
             axes.plot([low, high], [place + 0.14] * 2, "-", color=PALETTE[1], lw=1.4)
@@ -145,10 +146,11 @@ def _curves(board: Mapping[str, Any]) -> Figure:
     figure, axes = _axes(6.5, 3.4 + 0.02 * MOST)
     for row, look in zip(having[:MOST], _looks(), strict=False):
         curve = row["curves"][name]
-        along = next(iter(curve["axes"].values()))
-        axes.plot(along, curve["mean"], lw=1.3, label=printable(row["method"]), **look)
+        along = np.array(next(iter(curve["axes"].values())), dtype=float)  # None becomes a gap
+        mean, low, high = (np.array(curve[kind], dtype=float) for kind in ("mean", "low", "high"))
+        axes.plot(along, mean, lw=1.3, label=printable(row["method"]), **look)
         if curve["seeds"] > 1:
-            axes.fill_between(along, curve["low"], curve["high"], color=look["color"], alpha=0.12, lw=0)
+            axes.fill_between(along, low, high, color=look["color"], alpha=0.12, lw=0)
     axes.set_xlabel(printable(next(iter(having[0]["curves"][name]["axes"]))))
     axes.set_ylabel(printable(name))
     _legend(axes, len(having))
@@ -194,7 +196,9 @@ def _ranks(standing: Standing) -> Figure:
     kept = {place.key for place in shown}
     groups = [group for group in standing.cliques if len(group) > 1 and kept.intersection(group)]
     bars = 0.34 * len(groups)
-    figure, axes = _axes(5.5, 0.9 + 0.11 * len(groups) + 0.2 * ((len(shown) + 1) // 2))
+    longest = max(len(methods[place.key]) for place in shown)
+    width = max(5.5, 3.0 + 0.12 * longest)  # names stand on both sides, and the line between them must not shrink
+    figure, axes = _axes(width, 0.9 + 0.11 * len(groups) + 0.2 * ((len(shown) + 1) // 2))
     ranks = {place.key: float(place.mean_rank or 0.0) for place in places}
     for line, group in enumerate(groups):
         own = [ranks[key] for key in group]  # those without a name in the figure among them

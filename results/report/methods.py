@@ -96,7 +96,7 @@ def _command(name: str, rows: Sequence[tuple[Leaderboard, Row]], catalogue: Cata
 
 def _evidence(board: Leaderboard, row: Row, records: Mapping[str, Record]) -> dict[str, Any]:
     metrics = content.metrics(board)
-    units = boards.units(board)
+    units = content.units(board)
     heads = [Heading("attempt", numeric=False), Heading("seed"), Heading("ending", numeric=False)]
     heads += [Heading(content.heading(board, name)) for name in metrics]
     heads += [Heading(content.words(unit)) for unit in units]

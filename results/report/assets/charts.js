@@ -6,6 +6,7 @@
   const marks = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon"];
   const dashes = ["solid", "dash", "dot", "dashdot"];
   const LETTERS = 36; // of a name beside a figure
+  const LINE = 24; // pixels of a line of a legend, at most
   const SHOWN = 10; // curves drawn at first; the legend shows the others
 
   // --- what is loaded, once ---
@@ -70,9 +71,10 @@
         modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
         toImageButtonOptions: { format: "svg", filename: `${figure.dataset.source}-${figure.dataset.chart}` } });
     };
-    await react(height);
-    const legend = plot.querySelector(".legend"); // below the axes, and on top of the height that they were given
-    if (legend && turns.get(figure) === turn) await react(height + Math.ceil(legend.getBBox().height));
+    // the legend stands below the axes and adds to their height: first a line for each name, then what it really takes
+    await react(height + LINE * traces.filter((trace) => trace.showlegend !== false).length);
+    const legend = plot.querySelector(".legend .bg");
+    if (turns.get(figure) === turn) await react(height + (legend ? Math.ceil(legend.getBBox().height) : 0));
   }
 
   // What a figure leaves out, in words under it.
