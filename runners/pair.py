@@ -131,17 +131,18 @@ def mismatch(method: str, task: str) -> str | None:
     return refusal((method, left), (task, right))
 
 
-def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False) -> Pair:
+def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False, tuned: bool = False) -> Pair:
     """Build and check one choice.
 
     Args:
         choice: names and values.
         workers: attempts that will share the machine.
         elsewhere: whether it will run on another machine, so that this one's accelerators and cores do not matter.
+        tuned: whether values will be chosen by validation.
 
     Raises:
         CommandError: naming what is wrong with the config.
-        NotApplicable: the machine, a package or a data set is missing.
+        NotApplicable: the machine, a package, a data set, or the task's validation is missing.
     """
     method_entry, task_entry = catalog.find("method", choice.method), catalog.find("task", choice.task)
     left, right = method_card(method_entry), task_card(task_entry)
@@ -151,8 +152,7 @@ def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False) -> Pai
         if choice.values[kind].get("_target_") != entry.target:
             target = choice.values[kind].get("_target_")
             raise CommandError(f"{kind}._target_: {entry.name} is {entry.target}, and {target} would be another {kind}")
-    sentence = mismatch(choice.method, choice.task)
-    if sentence:
+    if sentence := mismatch(choice.method, choice.task):
         raise CommandError(sentence)
     values = plain_values(choice, task_entry, at_scale(right, choice.task, choice.scale))
     method = build(values["method"], object, "method")
@@ -160,11 +160,12 @@ def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False) -> Pai
         raise CommandError(f"method._target_: {type(method).__name__} is not a Method")
     task = build(values["task"], Task, "task", name=choice.task, version=right.version)  # type: ignore[type-abstract]
     task.check()
+    if tuned:
+        task.check_validation()
     declared = build(values["hardware"], Hardware, "hardware")
-    posed = posed_type(type(task)).__name__
     hardware = declared.elsewhere() if elsewhere else declared.resolved(workers)
     said = overrides({"method": method_entry, "task": task_entry}, choice)
-    pair = Pair(choice, method, task, left, right, posed, declared, hardware, said)
+    pair = Pair(choice, method, task, left, right, posed_type(type(task)).__name__, declared, hardware, said)
     board_of(pair)
     pair.cell(0)  # what a preparation is built from may turn out to be missing
     for plugin in (method, task):

@@ -167,8 +167,7 @@ def plan(
     """
     seeds = list(dict.fromkeys(seed_of(_number(text)) for text in values.get("seed", [str(default_seed)])))
     keys = [key for key in values if key != "seed"]
-    result = Plan()
-    fits: dict[tuple[str, str], bool] = {}
+    result, fits = Plan(), dict[tuple[str, str], bool]()
     for combination in itertools.product(*(values[key] for key in keys)):
         chosen = dict(zip(keys, combination, strict=True))
         names = (chosen["method"], chosen["task"])
@@ -178,9 +177,7 @@ def plan(
             continue
         config = compose([f"{key}={text}" for key, text in chosen.items()])
         try:
-            pair = resolve(choice_of(config, config.hydra), workers, elsewhere=elsewhere)
-            if tuned:
-                pair.task.check_validation()
+            pair = resolve(choice_of(config, config.hydra), workers, elsewhere=elsewhere, tuned=tuned)
             result.pairs.append((pair, seeds))
         except NotApplicable as error:
             result.dropped[one_line(error)].append(" on ".join(names))
