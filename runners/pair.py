@@ -176,12 +176,12 @@ def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False, tuned:
 def overrides(entries: Mapping[str, catalog.Entry], choice: Choice) -> tuple[str, ...]:
     """The values that were chosen otherwise than in the YAML files and in the tier, as words of a command."""
     words = []
-    tier = flatten(at_scale(task_card(entries["task"]), choice.task, choice.scale))
     for kind, entry in entries.items():
         there, chosen = flatten(entry.values), flatten(choice.values[kind])
-        if kind == "task":  # what the tier would change and the command did not let it
-            kept = {key for key in tier if any(f"{key}.".startswith(f"{name}.") for name in choice.overridden)}
-            there |= {key: tier[key] for key in kept}
+        if kind == "task":  # what the tier would have changed, had the command not named it
+            tier = flatten(at_scale(task_card(entry), choice.task, choice.scale))
+            named = {key for key in tier if any(f"{key}.".startswith(f"{name}.") for name in choice.overridden)}
+            there |= {key: tier[key] for key in named}
         words += [
             f"{kind}.{key}={_word(value)}"
             for key, value in chosen.items()
