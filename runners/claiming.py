@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from results.claims.cells import Cells
-from results.claims.findings import Finding, Verdict
+from results.claims.findings import Claim, Finding, Verdict
+from results.claims.relations import Pattern
 from results.claims.verdicts import find, patterns, wanted_places
 from results.record import Record
 from results.report.papers import PaperFacts
 from results.selection import Texts
 from results.store import Store
 from results.tables import claims as tables
+from results.tables.content import clean
 from runners import catalog
-from runners.errors import CommandError, suggestion
-from runners.papers import Paper, axis_values, papers
+from runners.errors import CommandError, one_line, suggestion
+from runners.papers import Paper, papers
+from runners.spoken import Spoken
 from runners.staleness import Judge
 from runners.words import STORE, opened
 
@@ -62,33 +66,38 @@ def found(store: Store, chosen: Sequence[Paper]) -> dict[str, list[Finding]]:
         StoreError: the store cannot be read.
     """
     tasks = {place.task for one in chosen for claim in one.claims for place in wanted_places(claim.parts)}
-    cells = Cells([record for task in sorted(tasks) for record in store.heads(task=task)], Texts())
-    judge, acted = Judge(), _Acted(store)
-    return {one.name: [find(claim, cells, axis_values, acted, judge) for claim in one.claims] for one in chosen}
+    spoken, judge, acted = Spoken(), Judge(), _Acted(store)
+    heads = [record for task in sorted(tasks) for record in store.heads(task=task)]
+    cells = Cells(heads, Texts(), spoken.defaults)
+    return {one.name: [find(claim, cells, spoken.axis, acted, judge) for claim in one.claims] for one in chosen}
 
 
 class _Acted:
-    """Says whether something that an attempt measured or logged was ever above zero; logs are read when asked for."""
+    """Says whether something that an attempt measured or logged was ever above zero, None where it did neither; logs
+    are read when asked for."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._highest: dict[tuple[str, str], float] = {}
+        self._logged: dict[tuple[str, str], bool | None] = {}
 
-    def __call__(self, record: Record, name: str) -> bool:
+    def __call__(self, record: Record, name: str) -> bool | None:
         if name in record.metrics:
             return record.metrics[name] > 0
-        if (record.id, name) not in self._highest:
-            for whole in self._store.find(record.id):
-                values = [point[-1] for point in whole.logs.get(name, ())]
-                self._highest[whole.id, name] = max(values, default=0.0)
-        return self._highest[record.id, name] > 0
+        if (record.id, name) not in self._logged:
+            points = [
+                point for one in self._store.find(record.id) if one.id == record.id for point in one.logs.get(name, ())
+            ]
+            self._logged[record.id, name] = any(point[-1] > 0 for point in points) if points else None
+        return self._logged[record.id, name]
 
 
 def claims(asked: Asked, form: str, width: int | None) -> str:
     """The claims with their verdicts, as text in a format."""
     findings = [finding for one in asked.papers for finding in asked.findings[one.name]]
     if form == "json":
-        return json.dumps([tables.record(finding) for finding in findings], indent=1, ensure_ascii=False)
+        return json.dumps([tables.record(finding) for finding in findings], indent=1)
+    if not findings:
+        return "there is no claim here that could be tested"
     return tables.markdown(findings) if form == "md" else tables.terminal(findings, width)
 
 
@@ -156,7 +165,7 @@ def papers_text(asked: Asked, form: str) -> str:
     """The coverage as text in a format."""
     rows = coverage(asked)
     if form == "json":
-        return json.dumps(rows, indent=1, ensure_ascii=False)
+        return json.dumps(rows, indent=1)
     width = max((len(row["id"]) for row in rows), default=0)
     lines = [_line(row, width) for row in rows]
     kinds = Counter(row["run"] for row in rows)
@@ -172,23 +181,17 @@ def _line(row: Mapping[str, Any], width: int) -> str:
     verdicts = Counter(claim["verdict"] for claim in row["claims"])
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     names = ", ".join(row["methods"]) or (f"needs {row['missing']}" if row["missing"] else "-")
-    return f"{row['id']:{width}s}  {row['arena']:15s} {row['run']:11s} {told or '-'}; {names}"
+    return f"{row['id']:{width}s}  {clean(row['arena']):15s} {row['run']:11s} {told or '-'}; {names}"
 
 
-def sweeps(chosen: Sequence[Paper]) -> list[list[str]]:
+def sweeps(chosen: Iterable[Paper]) -> list[list[str]]:
     """The words of the sweeps that run every cell of the claims of some papers; cells that a store has are skipped by
-    the sweep itself.
-
-    Raises:
-        CommandError: no claim of these papers is a relation.
-    """
+    the sweep itself."""
+    spoken = Spoken()
     wanted: dict[tuple[str, ...], int] = {}
-    for one in chosen:
-        for claim in one.claims:
-            for words in _cells(claim):
-                wanted[words] = max(wanted.get(words, 0), claim.seeds)
-    if not wanted:
-        raise CommandError("no claim here is a relation between cells yet, so there is nothing to run")
+    for claim in (claim for one in chosen for claim in one.claims):
+        for words in _cells(claim, spoken):
+            wanted[words] = max(wanted.get(words, 0), claim.seeds)
     grouped: defaultdict[tuple[tuple[str, ...], int], list[str]] = defaultdict(list)
     for (method, *rest), seeds in wanted.items():
         grouped[tuple(rest), seeds].append(method)
@@ -198,51 +201,63 @@ def sweeps(chosen: Sequence[Paper]) -> list[list[str]]:
     ]
 
 
-def _cells(claim: Any) -> list[tuple[str, ...]]:
+def _cells(claim: Claim, spoken: Spoken) -> Iterator[tuple[str, ...]]:
     """Method, task and values of every cell that a claim speaks of, as words."""
-    found = []
     for part in claim.parts:
         axis = getattr(part.body, "axis", "")
         globs = getattr(part.body, "methods", ())
-        sides = [(pattern.method, pattern.fields, pattern.place) for pattern in patterns(part)]
-        sides += [(entry.name, (), None) for glob in globs for entry in catalog.entries("method", glob)]
-        for method, fields, own in sides:
-            for place in [own] if own is not None else part.places:
-                points = [(axis, value) for value in axis_values(place.task, axis)] if axis else [None]
-                for point in points:
-                    values = {**dict(place.values), **dict([point] if point else [])}
+        sides = patterns(part)
+        first = sides[0].place if sides else None
+        sides = sides + [Pattern(entry.name) for glob in globs for entry in catalog.entries("method", glob)]
+        for side in sides:
+            for place in [side.place] if side.place else part.places or ([first] if first else []):
+                for point in spoken.axis(place.task, axis) if axis else [None]:
+                    values = {**dict(place.values), **({axis: point} if axis else {})}
                     words = [f"task.{key}={_word(value)}" for key, value in sorted(values.items())]
-                    words += [f"method.{key}={_word(value)}" for key, value in fields]
-                    found.append((method, f"task={place.task}", f"scale={claim.scale}", *words))
-    return found
+                    words += [f"method.{key}={_word(value)}" for key, value in side.fields]
+                    yield side.method, f"task={place.task}", f"scale={claim.scale}", *words
 
 
 def _word(value: Any) -> str:
-    return json.dumps(value) if not isinstance(value, str) else value
+    """A value as Hydra reads it; texts in quotes, since they may look like something else."""
+    return json.dumps(value) if not isinstance(value, str) else "'" + value.replace("'", "\\'") + "'"
 
 
 def run(values: Mapping[str, str]) -> int:
-    """Run every cell of the claims asked for that the store has not; returns the exit code of the worst sweep.
+    """Run every cell of the claims asked for that the store has not; returns the exit code of the worst sweep. A sweep
+    that cannot be carried out is told and stops no other.
 
     Raises:
-        CommandError: nothing can be run, or a sweep cannot be carried out.
+        CommandError: no claim asked for is a relation.
     """
     from runners import launch
 
     with opened(values) as store:
-        chosen = asked(store, paper=values["paper"], arena=values["arena"])
+        answer = asked(store, paper=values["paper"], arena=values["arena"])
+    if not any(claim.parts for one in answer.papers for claim in one.claims):
+        raise CommandError("no claim here is a relation between cells yet, so there is nothing to run")
     words = [f"{key}={values[key]}" for key in STORE if values[key]]
-    return max(launch.run(["-m", *sweep, *words]) for sweep in sweeps(open_claims(chosen)))
+    code = 0
+    for sweep in sweeps(open_claims(answer)):
+        try:
+            code = max(code, launch.run(["-m", *sweep, *words]))
+        except CommandError as error:
+            sys.stderr.write(f"bakeoff: {' '.join(sweep)}: {one_line(error)}\n")
+            code = max(code, 1)
+    return code
 
 
 def open_claims(asked: Asked) -> list[Paper]:
-    """The papers with a claim that more cells could decide."""
+    """The papers with those of their claims that more cells could decide."""
     undecided = {Verdict.NOT_RUN, Verdict.INCONCLUSIVE}
     return [
-        one
-        for one in asked.papers
-        if any(
-            finding.claim.parts and (finding.verdict in undecided or finding.seeds < finding.claim.seeds)
-            for finding in asked.findings[one.name]
+        replace(
+            one,
+            claims=tuple(
+                finding.claim
+                for finding in asked.findings[one.name]
+                if finding.claim.parts and (finding.verdict in undecided or finding.seeds < finding.claim.seeds)
+            ),
         )
+        for one in asked.papers
     ]

@@ -6,13 +6,19 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from results.store import Store
+from results.tables.content import clean
 from runners import catalog
 from runners.errors import CommandError, suggestion
 from runners.papers import Paper, papers
 from runners.words import STORE, one_of, opened, split
 
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "{": r"\textbraceleft{}", "}": r"\textbraceright{}",
+}  # fmt: skip
 KINDS = tuple(kind for kind in catalog.KINDS if kind != "paper")
 
 
@@ -42,7 +48,10 @@ def listed(words: Sequence[str]) -> str:
     if values["format"] == "json":
         return json.dumps(rows, indent=1)
     width = max((len(row["name"]) for row in rows), default=0)
-    lines = (f"{row['kind']:10s} {row['name']:{width}s}  {row.get('broken') or row.get('title') or ''}" for row in rows)
+    lines = (
+        f"{row['kind']:10s} {row['name']:{width}s}  {clean(str(row.get('broken') or row.get('title') or ''))}"
+        for row in rows
+    )
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -64,14 +73,14 @@ def bibliography(store: Store) -> str:
     ran = set(store.names("method"))
     entries = [entry for entry in catalog.entries("method") if entry.name in ran and not entry.broken]
     named = sorted({str(entry.card["paper"]) for entry in entries if entry.card.get("paper")})
-    sources = [f"% {entry.name}: {entry.card['source']}" for entry in entries if entry.card.get("source")]
+    sources = [f"% {entry.name}: {clean(str(entry.card['source']))}" for entry in entries if entry.card.get("source")]
     return "\n\n".join([*map(_bibtex, papers(named)), *(["\n".join(sources)] if sources else [])])
 
 
 def _bibtex(paper: Paper) -> str:
     card = paper.card
     lines = [f"  title = {{{{{_latex(card.title)}}}}}"]
-    lines += [f"  {key} = {{{_latex(text)}}}" for key, text in _facts(paper)]
+    lines += [f"  {key} = {{{text}}}" for key, text in _facts(paper)]
     kind = "inproceedings" if card.venue else "misc"
     return f"@{kind}{{{paper.name},\n" + ",\n".join(lines) + "\n}"
 
@@ -79,17 +88,18 @@ def _bibtex(paper: Paper) -> str:
 def _facts(paper: Paper) -> Iterator[tuple[str, str]]:
     card = paper.card
     if card.authors:
-        yield "author", re.sub(r",? and |, ", " and ", card.authors)
+        yield "author", re.sub(r",? and |, ", " and ", _latex(card.authors))
     if card.venue:
-        yield "booktitle", card.venue
+        yield "booktitle", _latex(card.venue)
     if card.year:
         yield "year", str(card.year)
     if card.arxiv:
         yield "eprint", card.arxiv
         yield "archiveprefix", "arXiv"
     if card.code:
-        yield "url", card.code
+        yield "url", re.sub(r"[\s{}\\]", lambda found: quote(found[0]), card.code)
 
 
 def _latex(text: str) -> str:
-    return re.sub(r"([&%$#_])", r"\\\1", text)
+    """Text that LaTeX shows as it is; BibTeX sees no brace that does not close."""
+    return re.sub(r"[&%$#_{}~^\\]", lambda found: _SPECIAL.get(found[0], f"\\{found[0]}"), clean(text))

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
 from results.claims.findings import Claim
 from results.claims.grammar import ClaimError, parse
-from results.claims.relations import Comparison, Curve, Part, Place, Rank
-from results.claims.verdicts import patterns, wanted_places
-from results.selection import flatten
 from runners import catalog
-from runners.cards import SCALES, task_card
+from runners.cards import SCALES
 from runners.errors import CommandError, suggestion
-from tasks.base import Arena
+from runners.spoken import Spoken
 
 KINDS = ("method", "algorithm-theory", "theory", "analysis", "survey", "application", "system", "benchmark", "hardware")
 RUNS = ("plugin", "plugin-gpu", "simulated", "analysis", "reference")
@@ -122,11 +116,16 @@ def papers(names: Iterable[str] | None = None) -> list[Paper]:
         CommandError: there is no such paper, or a card is broken, naming what is wrong.
     """
     found = [catalog.find("paper", name) for name in names] if names is not None else catalog.entries("paper")
-    return [paper(entry) for entry in found]
+    spoken = Spoken()
+    return [paper(entry, spoken) for entry in found]
 
 
-def paper(entry: catalog.Entry) -> Paper:
+def paper(entry: catalog.Entry, spoken: Spoken) -> Paper:
     """One paper.
+
+    Args:
+        entry: its file.
+        spoken: knows what claims may speak of.
 
     Raises:
         CommandError: the card is broken, or a claim speaks of something that there is not.
@@ -139,7 +138,7 @@ def paper(entry: catalog.Entry) -> Paper:
     twice = {item.name for item in stated if [other.name for other in stated].count(item.name) > 1}
     if twice:
         raise CommandError(f"{where}: two claims are called '{min(twice)}'")
-    claims = [_claim(entry.name, item) for item in stated]
+    claims = [_claim(entry.name, item, spoken) for item in stated]
     if not claims and card.run != "reference":
         claims = [Claim(entry.name, "main", card.claim)]
     return Paper(entry.name, card, tuple(claims))
@@ -158,8 +157,8 @@ def _record(values: Any, kind: type[Card], where: str) -> Card:
         if key not in known:
             raise CommandError(f"{where}.{key}: {kind.__name__} has no such field{suggestion(str(key), known)}")
         wanted = _TYPES[str(known[key].type)]
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            raise CommandError(f"{where}.{key}: expected {wanted.__name__}, got {value!r}")
+        if not isinstance(value, wanted) or isinstance(value, bool) or not _items(str(known[key].type), value):
+            raise CommandError(f"{where}.{key}: expected {str(known[key].type).partition(' | ')[0]}, got {value!r}")
     for name, item in known.items():
         if name not in values and item.default is MISSING and item.default_factory is MISSING:
             raise CommandError(f"{where}.{name}: no value, and {kind.__name__} has none of its own")
@@ -169,81 +168,18 @@ def _record(values: Any, kind: type[Card], where: str) -> Card:
         raise CommandError(f"{where}: {error}") from error
 
 
-def _claim(name: str, item: StatedClaim) -> Claim:
+def _items(kind: str, value: Any) -> bool:
+    """Whether the items of a list of texts are texts."""
+    return kind != "list[str]" or all(isinstance(item, str) for item in value)
+
+
+def _claim(name: str, item: StatedClaim, spoken: Spoken) -> Claim:
     try:
         parts = parse(item.relation) if item.relation else ()
-        _check(parts)
+        spoken.check(parts, item.scale)
     except (ClaimError, CommandError) as error:
         raise CommandError(f"paper {name}: claim {item.name}: {error}") from error
     return Claim(
         name, item.name, item.sentence, parts, item.relation, item.reported, item.seeds, item.scale, item.scope,
         item.differs, item.acts, item.untestable,
     )  # fmt: skip
-
-
-def _check(parts: Sequence[Part]) -> None:
-    """See that there is everything that a claim speaks of.
-
-    Raises:
-        CommandError: naming the method, task, value, axis or metric that there is not.
-    """
-    for part in parts:
-        for place in wanted_places([part]):
-            _check_values("task", place.task, place.values)
-        for pattern in patterns(part):
-            _check_values("method", pattern.method, pattern.fields)
-            for place in [pattern.place] if pattern.place else part.places:
-                _check_metric(pattern.metric or part.metric, place)
-        body = part.body
-        if isinstance(body, Rank | Curve):
-            for metric, place in itertools.product(body.metrics, part.places):
-                _check_metric(metric, place)
-            if not any(catalog.entries("method", glob) for glob in body.methods):
-                raise CommandError(f"no method matches {', '.join(body.methods)}")
-        elif not isinstance(body, Comparison):
-            _axis(wanted_places([part]), body.axis)
-
-
-def _check_values(kind: str, name: str, values: Sequence[tuple[str, Any]]) -> None:
-    known = flatten(catalog.find(kind, name).values)
-    for key, _ in values:
-        if key not in known:
-            raise CommandError(f"{name} has no value called '{key}'{suggestion(key, known)}")
-
-
-def _axis(places: Iterable[Place], axis: str) -> None:
-    for place in places:
-        axes = task_card(catalog.find("task", place.task)).axes
-        if axis not in axes:
-            raise CommandError(f"task {place.task} has no axis '{axis}'; it has {', '.join(axes) or 'none'}")
-
-
-def _check_metric(metric: str, place: Place) -> None:
-    kind, _, rest = metric.partition(".")
-    if metric in ("", "memory") or (kind == "cost" and rest) or (kind == "seconds" and rest in _PHASES):
-        return
-    known = metrics(place.task.partition("/")[0])
-    if metric not in known:
-        raise CommandError(f"the arena of {place.task} has no metric '{metric}'{suggestion(metric, known)}")
-
-
-@functools.cache
-def metrics(arena: str) -> tuple[str, ...]:
-    """The metrics of all boards of an arena.
-
-    Raises:
-        CommandError: there is no such arena.
-    """
-    try:
-        stated = vars(importlib.import_module(f"tasks.{arena}")).get("ARENA")
-    except ModuleNotFoundError as error:
-        raise CommandError(f"there is no arena called '{arena}'") from error
-    if not isinstance(stated, Arena):
-        raise CommandError(f"tasks.{arena} states no ARENA")
-    return tuple(dict.fromkeys(metric.name for board in stated.boards for metric in board.metrics))
-
-
-def axis_values(task: str, axis: str) -> Sequence[Any]:
-    """The values of an axis of a task, in order."""
-    values: Mapping[str, Any] = task_card(catalog.find("task", task)).axes
-    return sorted(values[axis])

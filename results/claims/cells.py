@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from results.claims.relations import Pattern, Place
+from results.claims.readings import Found, number
+from results.claims.relations import Pattern, Place, read
 from results.protocols import PAPER_VALUES
 from results.record import Record, Status
-from results.selection import comparable, flatten, hardware, machine
+from results.selection import Texts, comparable, flatten, hardware
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a YAML file says of a method or a task at a scale.
+
+    Args:
+        values: by dotted key, those of the tier merged in.
+        tier: the keys that the tier changes.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    tier: frozenset[str] = frozenset()
+
+
+Plain = Callable[[str, str, str], Defaults]  # kind (method or task), name and scale
 
 
 @dataclass(frozen=True)
@@ -38,115 +56,148 @@ class Setting:
         return f"{self.scale}, {hardware(json.loads(self.hardware))}, {self.protocol}"
 
 
-@dataclass(frozen=True)
-class Found:
-    """What was found of one pattern on one task.
-
-    Args:
-        values: the number by seed, of attempts that ended ok and measured it.
-        attempts: their records by seed.
-        failed: the attempts that ended otherwise.
-    """
-
-    values: Mapping[int, float]
-    attempts: Mapping[int, Record]
-    failed: tuple[Record, ...]
-
-
 class Cells:
-    """Attempts that count, by task.
+    """Attempts that count, on boards whose numbers may be compared.
 
     Args:
         records: attempts; heads are enough.
+        texts: values as JSON.
+        plain: what the YAML files say; without it, an attempt whose command changed a value is never plain.
     """
 
-    def __init__(self, records: Iterable[Record], texts: Any) -> None:
+    def __init__(self, records: Iterable[Record], texts: Texts, plain: Plain | None = None) -> None:
         self._texts = texts
-        self._by_task: dict[str, list[Record]] = {}
-        for group in comparable(records, texts):
-            for record in group.records:
-                self._by_task.setdefault(record.task, []).append(record)
-        self._flat: dict[int, dict[str, Any]] = {}
+        self._plain = functools.cache(plain or (lambda *_: Defaults()))
+        self._flat: dict[int, Mapping[str, Any]] = {}
+        self._boards: defaultdict[str, list[list[Record]]] = defaultdict(list)
+        for board in _current([list(group.records) for group in comparable(records, texts)]):
+            self._boards[board[0].task].append(board)
 
     def settings(self, places: Iterable[Place], scale: str) -> list[Setting]:
-        """The settings in which anything was run on these tasks, tuned ones first, then those with most attempts."""
+        """The settings in which anything was run on these tasks, those with most attempts first."""
         counts: Counter[Setting] = Counter()
         for task in {place.task for place in places}:
-            for record in self._by_task.get(task, ()):
-                if record.scale == scale:
-                    counts[Setting(scale, record.protocol, self._texts.of(record.identity["hardware"]))] += 1
-        return sorted(counts, key=lambda one: (not one.tuned, -counts[one], str(one)))
+            for board in self._boards.get(task, ()):
+                setting = self._setting(board[0])
+                if setting.scale == scale and (setting.protocol == PAPER_VALUES or _tuned(setting.protocol)):
+                    counts[setting] += len(board)
+        return sorted(counts, key=lambda one: (-counts[one], str(one)))
 
-    def find(self, pattern: Pattern, place: Place, setting: Setting, metric: str) -> Found:
-        """The cells of a pattern on one task.
+    def find(self, patterns: Sequence[Pattern], place: Place, setting: Setting, metric: str) -> list[Found]:
+        """The cells of some patterns on one task, all from one board: the one on which they share most seeds.
 
         Args:
-            pattern: which method; its own task, if it names one, wins over `place`.
+            patterns: which methods; a task of their own wins over `place`.
             place: the task otherwise.
             setting: scale, protocol and hardware.
-            metric: what the pattern reads if it names none; empty for the metric by which the task ranks.
+            metric: what a pattern reads that names none; empty for the metric by which the task ranks.
         """
-        there = pattern.place or place
-        chosen = [
-            record
-            for record in self._by_task.get(there.task, ())
-            if record.method == pattern.method
-            and (record.scale, record.protocol) == (setting.scale, setting.protocol)
-            and self._texts.of(record.identity["hardware"]) == setting.hardware
-            and self._is(record, "task", there.values)
-            and (not pattern.fields if setting.tuned else self._is(record, "method", pattern.fields))
-        ]
-        newest = max((record.task_version for record in chosen), default=0)
-        chosen = [record for record in chosen if record.task_version == newest]
+        found: dict[int, Found] = {}
+        for there in dict.fromkeys(pattern.place or place for pattern in patterns):
+            here = [index for index, pattern in enumerate(patterns) if (pattern.place or place) == there]
+            boards = [
+                [self._on(board, patterns[index], patterns[index].metric or metric) for index in here]
+                for board in self._boards.get(there.task, ())
+                if self._setting(board[0]) == setting and self._is(board[0], "task", there.values)
+            ]
+            boards.sort(key=_weight)
+            found |= zip(here, boards[-1] if boards else [Found({}, {}, ())] * len(here), strict=True)
+        return [found[index] for index in range(len(patterns))]
+
+    def methods(self, globs: Sequence[str], place: Place, setting: Setting) -> tuple[list[str], list[Record]]:
+        """The methods with an attempt that ended ok on a task, as their YAML has them, whose name matches one of some
+        globs; and the attempts of those of which none did. References never match."""
+        by_name: defaultdict[str, list[Record]] = defaultdict(list)
+        for board in self._boards.get(place.task, ()):
+            if self._setting(board[0]) == setting and self._is(board[0], "task", place.values):
+                for record in board:
+                    if not record.method.startswith("reference/") and self._is(record, "method", ()):
+                        by_name[record.method].append(record)
+        matching = [name for name in sorted(by_name) if any(fnmatch.fnmatchcase(name, glob) for glob in globs)]
+        good = [name for name in matching if any(record.status is Status.OK for record in by_name[name])]
+        return good, [record for name in matching if name not in good for record in by_name[name]]
+
+    def _setting(self, record: Record) -> Setting:
+        return Setting(record.scale, record.protocol, self._texts.of(record.identity["hardware"]))
+
+    def _on(self, board: Sequence[Record], pattern: Pattern, metric: str) -> Found:
+        """What one board has of a pattern."""
+        chosen = [r for r in board if r.method == pattern.method and self._is(r, "method", pattern.fields)]
+        alike: defaultdict[str, list[Record]] = defaultdict(list)  # a YAML that was changed leaves two plain sets
+        for record in chosen:
+            alike[self._texts.of(record.identity["method"])].append(record)
+        chosen = max(alike.values(), key=lambda some: max((r.ended, r.id) for r in some), default=[])
         good = {record.seed: record for record in chosen if record.status is Status.OK}
-        read = {seed: number(record, pattern.metric or metric) for seed, record in good.items()}
+        read = {seed: number(record, metric) for seed, record in good.items()}
+        kind, _, unit = metric.partition(".")
+        if kind == "cost" and not any(unit in account for one in board for account in one.cost.values()):
+            read = {}  # what nobody booked is no cost of zero
         values = {seed: value for seed, value in read.items() if value is not None}
         bad = tuple(record for record in chosen if record.status is not Status.OK)
-        return Found(values, {seed: good[seed] for seed in values}, bad)
-
-    def methods(self, globs: Sequence[str], place: Place, setting: Setting) -> list[str]:
-        """The methods on a task whose name matches one of some globs; references never do."""
-        names = {record.method for record in self._by_task.get(place.task, ()) if record.scale == setting.scale}
-        return sorted(
-            name
-            for name in names
-            if not name.startswith("reference/") and any(fnmatch.fnmatchcase(name, glob) for glob in globs)
-        )
+        unread = f"{pattern.method} did not measure {metric or board[0].rank_metric}"
+        return Found(values, {seed: good[seed] for seed in values}, bad, unread if len(values) < len(good) else "")
 
     def _is(self, record: Record, kind: str, values: Sequence[tuple[str, Any]]) -> bool:
-        """Whether an attempt has just these values, and those of the YAML elsewhere."""
+        """Whether an attempt has just these values, and those of the YAML elsewhere.
+
+        What its command changed, and what a tier changes, has to be wanted or to be what the YAML says."""
         wanted = dict(values)
-        said = {word.partition("=")[0] for word in record.settings.get("overrides", ())}
-        own = {word.partition(".")[2] for word in said if word.startswith(f"{kind}.")}
-        if any(key != name and not key.startswith(f"{name}.") for key in own for name in wanted) or (
-            own and not wanted
-        ):
-            return False
+        words = (word.partition("=") for word in record.settings.get("overrides", ()))
+        said = {key.removeprefix(f"{kind}."): text for key, _, text in words if key.startswith(f"{kind}.")}
         node = record.identity[kind]
         if id(node) not in self._flat:
             self._flat[id(node)] = flatten(node)
         flat = self._flat[id(node)]
-        return all(name in flat and flat[name] == value for name, value in wanted.items())
+        if kind == "method" and _tuned(record.protocol):  # what nobody named was searched
+            return said.keys() == wanted.keys() and all(_same(flat.get(key), wanted[key]) for key in wanted)
+        plain = self._plain(kind, record.task if kind == "task" else record.method, record.scale)
+        expected = {key: plain.values[key] for key in said.keys() | plain.tier if key in plain.values} | wanted
+        if said.keys() - expected.keys():
+            return False
+        for key, value in expected.items():
+            if key in flat:
+                alike = _same(flat[key], value) or (key not in said and key not in wanted and not _scalar(value))
+            else:  # a part that is written as one word
+                alike = _same(read(said[key]) if key in said else plain.values.get(key), value)
+            if not alike:
+                return False
+        return True
 
 
-def number(record: Record, metric: str) -> float | None:
-    """A number of an attempt: a metric, `cost.<unit>`, `seconds.<phase>` or `memory`; empty is the rank metric."""
-    kind, _, rest = metric.partition(".")
-    if kind == "cost" and rest:
-        return float(sum(account.get(rest, 0.0) for account in record.cost.values()))
-    if kind == "seconds" and rest:
-        return record.seconds.get(rest)
-    if metric == "memory":
-        return record.peak_memory_mib
-    return record.metrics.get(metric or record.rank_metric)
+def _tuned(protocol: str) -> bool:
+    return protocol.startswith("tuned")
 
 
-def one_clock(sides: Sequence[Found]) -> list[Found]:
-    """The same cells without those that ran on another machine than most: clocks of two machines are not compared."""
-    counts = Counter(machine(record) for side in sides for record in side.attempts.values())
-    usual = min(counts, key=lambda name: (-counts[name], name), default="")
-    kept = []
-    for side in sides:
-        seeds = [seed for seed, record in side.attempts.items() if machine(record) == usual]
-        kept.append(Found({s: side.values[s] for s in seeds}, {s: side.attempts[s] for s in seeds}, side.failed))
-    return kept
+def _scalar(value: Any) -> bool:
+    """Whether a value of a YAML file stands in a record as it is written."""
+    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and "${" not in value)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _current(boards: Iterable[Sequence[Record]]) -> Iterator[list[Record]]:
+    """The attempts of the newest version of each task and each method at which anything ended ok: values of a task that
+    were only run at an older one are not put beside the rest."""
+    newest: dict[tuple[Any, ...], tuple[bool, int]] = {}
+    kept = list(boards)
+    for record in (record for board in kept for record in board):
+        for key, version in _versions(record):
+            newest[key] = max(newest.get(key, (False, 0)), (record.status is Status.OK, version))
+    for board in kept:
+        current = [r for r in board if all(newest[key][1] == version for key, version in _versions(r))]
+        if current:
+            yield current
+
+
+def _versions(record: Record) -> list[tuple[tuple[Any, ...], int]]:
+    where = record.task, record.scale, record.protocol, json.dumps(record.identity["hardware"], sort_keys=True)
+    return [(where, record.task_version), ((*where, record.method), record.method_version)]
+
+
+def _weight(row: Sequence[Found]) -> tuple[int, int, str]:
+    """How much a board has of what is looked for: seeds that all share, numbers in all, and the end of the last."""
+    seeds = set.intersection(*(set(found.values) for found in row))
+    ended = max((record.ended for found in row for record in found.attempts.values()), default="")
+    return len(seeds), sum(len(found.values) + len(found.failed) for found in row), ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from results.claims.evidence import Evidence
+from results.claims.columns import Evidence
 from results.claims.relations import Part
 from results.stats import Interval
 
@@ -35,7 +35,8 @@ class Claim:
         scale: tier of the tasks.
         scope: what the tier can show, such as the mechanism only; empty for all of it.
         differs: how this protocol differs from the paper's.
-        acts: what the contender must have logged above zero for its mechanism to have acted.
+        acts: what must have been logged or measured above zero for the mechanism to have acted: by the methods on the
+            left, or where none of these says anything of it, by any.
         untestable: why it cannot be tested here; empty where it can.
     """
 

@@ -1,4 +1,4 @@
-"""The grammar of claims: `left RELATION right @ tasks : metric`, as text and as frozen records.
+"""The grammar of claims: `left RELATION right @ tasks : metric`, from text to frozen records.
 
     calibration/linc above calibration/uncalibrated @ calibration/sst2, calibration/trec
     calibration/linc|sd below calibration/contextual|sd @ calibration/sst2 : accuracy
@@ -12,44 +12,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from typing import Any
 
-import yaml
-
+from results.claims.patterns import METRIC, NAME, ClaimError, number, pattern, place, split
 from results.claims.relations import (
     COMPARED,
-    REFERENCES,
+    NUMBER,
     SHAPES,
-    STATISTICS,
     Body,
     Comparison,
     Crossing,
     Curve,
     Part,
     Pattern,
-    Place,
     Rank,
     Slope,
     Trend,
 )
 
-_NAME = r"[a-z0-9_]+/[a-z0-9_]+"
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_PATTERN = re.compile(
-    rf"(?P<method>{_NAME}|trivial|best)?(?:\[(?P<fields>[^\]]*)\])?"
-    rf"(?:@(?P<task>{_NAME})(?:\[(?P<values>[^\]]*)\])?)?(?:\.(?P<metric>[a-z][\w.]*))?(?:\|(?P<statistic>.+))?"
-)
-_TASK = re.compile(rf"(?P<task>{_NAME})(?:\[(?P<values>[^\]]*)\])?")
+__all__ = ["ClaimError", "parse"]
+
 _SIDES = re.compile(
-    rf"(?P<left>.+?) (?P<kind>above|below|at least|at most|(?:equal<=|ratio[<>]=){_NUMBER}|bound[<>]=)"
-    rf" (?P<right>.+?)(?: by (?P<margin>{_NUMBER}))?"
+    rf"(?P<left>.+?) (?P<kind>above|below|at least|at most|(?:equal<=|ratio[<>]=){NUMBER}|bound[<>]=)"
+    rf" (?P<right>.+?)(?: by (?P<margin>{NUMBER}))?"
 )
-
-
-class ClaimError(Exception):
-    """A claim that cannot be understood; the message names the part at fault."""
 
 
 def parse(text: str) -> tuple[Part, ...]:
@@ -59,19 +46,47 @@ def parse(text: str) -> tuple[Part, ...]:
         ClaimError: the text is no claim.
     """
     text = " ".join(text.split())
-    if text.startswith("all(") and text.endswith(")"):
-        return tuple(part for inner in split(text[4:-1], ";") for part in parse(inner))
-    text, _, metric = text.partition(" : ")
-    body, at, tasks = text.partition(" @ ")
-    if at and not tasks:
-        raise ClaimError("there is no task behind @")
-    if metric and not re.fullmatch(r"[a-z][\w.]*", metric):
+    several = re.fullmatch(r"all\((.*)\)", text)
+    if several:
+        words = split(several[1], ";")
+        if len(words) < 2:
+            raise ClaimError("all(..) takes two relations or more, with ; between them")
+        return tuple(part for word in words for part in parse(word))
+    rest, colon, metric = text.partition(" : ")
+    if colon and not re.fullmatch(METRIC, metric):
         raise ClaimError(f"'{metric}' is no metric")
-    part = Part(_body(body), tuple(_place(word) for word in split(tasks, ",")), metric)
-    sides = part.body.left if isinstance(part.body, Comparison) else (getattr(part.body, "left", Pattern()),)
+    relation, at, tasks = f"{rest} ".partition(" @ ")
+    relation = relation.strip()
+    if at and not tasks.strip():
+        raise ClaimError("there is no task behind @")
+    part = Part(_body(relation), tuple(place(word) for word in split(tasks.strip(), ",")), metric)
+    _once(part.places, "task")
+    _tasks(part, relation)
+    return (part,)
+
+
+def _tasks(part: Part, text: str) -> None:
+    """See that every side has a task, and that none is named in vain.
+
+    Raises:
+        ClaimError: naming the side.
+    """
+    body = part.body
+    if isinstance(body, Rank | Curve):
+        if part.metric:
+            raise ClaimError(f"': {part.metric}' says nothing here: '{text}' names its metrics itself")
+        sides: tuple[Pattern, ...] = (Pattern(),)
+    else:
+        sides = body.left if isinstance(body, Comparison) else (body.left,)
     if not part.places and any(side.place is None for side in sides):
         raise ClaimError(f"'{text}' names no task; write it behind @")
-    return (part,)
+    rivals = body.right if isinstance(body, Comparison) and isinstance(body.right, tuple) else ()
+    if not part.places and {replace(side, place=None) for side in sides} & set(rivals):
+        raise ClaimError(f"'{text}' compares a side with itself")
+    if not part.places and len({side.place for side in sides}) > 1:
+        raise ClaimError(f"the sides of '{text}' stand on several tasks; write a claim for each, in all(..)")
+    if part.places and isinstance(body, Trend | Slope | Crossing) and body.left.place is not None:
+        raise ClaimError(f"'{text}' names a task in its brackets and another behind @")
 
 
 def _body(text: str) -> Body:
@@ -83,36 +98,55 @@ def _body(text: str) -> Body:
         raise ClaimError(
             f"'{text}' holds no relation; there are {', '.join(COMPARED)}, trend, slope, crossing, rank, curve"
         )
-    found = re.fullmatch(rf"(equal<=|ratio[<>]=)({_NUMBER})", sides["kind"])
-    kind, limit = (found[1], float(found[2])) if found else (sides["kind"], 0.0)
-    if sides["margin"] and kind not in ("above", "below"):
-        raise ClaimError(f"'by {sides['margin']}' belongs to above and below, not to {kind}")
-    right = sides["right"]
-    constant = re.fullmatch(_NUMBER, right)
+    return _compared(text, sides["left"], sides["kind"], sides["right"], sides["margin"])
+
+
+def _compared(text: str, left: str, relation: str, right: str, margin: str | None) -> Comparison:
+    found = re.fullmatch(rf"(equal<=|ratio[<>]=)({NUMBER})", relation)
+    kind, limit = (found[1], number(found[2], relation)) if found else (relation, 0.0)
+    constant = re.fullmatch(NUMBER, right)
+    if margin and kind not in ("above", "below"):
+        raise ClaimError(f"'by {margin}' belongs to above and below, not to {kind}")
+    if found and (limit < 0 or (limit == 0 and kind != "equal<=")):
+        raise ClaimError(f"{relation}: the number has to be above zero")
     if constant and kind.startswith("ratio"):
         raise ClaimError(f"{kind} compares two methods, not one with the number {right}")
     if not constant and kind in ("at least", "at most"):
         raise ClaimError(f"{kind} compares with a number; two methods are compared by above, below or ratio")
-    left = tuple(_pattern(word) for word in split(sides["left"], ","))
-    if any(not pattern.method for pattern in left):
-        raise ClaimError(f"'{sides['left']}' names no method")
-    rivals = float(right) if constant else tuple(_rival(word, left) for word in split(right, ","))
-    if isinstance(rivals, tuple) and len({pattern.statistic for pattern in (*left, *rivals)}) > 1:
+    lefts = tuple(pattern(word) for word in split(left, ","))
+    if any(not side.method for side in lefts):
+        raise ClaimError(f"'{left}' names no method")
+    rivals = () if constant else tuple(_rival(word, lefts) for word in split(right, ","))
+    _once(lefts, "side")
+    _once(rivals, "side")
+    if set(lefts) & set(rivals):
+        raise ClaimError(f"'{text}' compares a side with itself")
+    statistics = {side.statistic for side in (*lefts, *rivals)}
+    if len(statistics) > 1:
         raise ClaimError(f"'{text}' compares two statistics; name the same one behind | on both sides")
-    if left[0].statistic != "mean" and (constant or kind not in ("above", "below")):
-        raise ClaimError(f"|{left[0].statistic} can only be above or below that of another method")
-    return Comparison(left, kind, rivals, limit, float(sides["margin"] or 0.0))
+    if statistics != {"mean"} and (constant or margin or kind not in ("above", "below")):
+        raise ClaimError(f"|{lefts[0].statistic} can only be above or below that of another method, without a margin")
+    number_or_rivals = number(right, kind) if constant else rivals
+    return Comparison(lefts, kind, number_or_rivals, limit, number(margin, "by") if margin else 0.0)
+
+
+def _once(items: Sequence[Hashable], what: str) -> None:
+    for item in items:
+        if items.count(item) > 1:
+            raise ClaimError(f"the {what} '{item}' is named twice")
 
 
 def _rival(text: str, left: Sequence[Pattern]) -> Pattern:
     """The right side: what it does not name is as on the left; without a method it is another number of the same
     cell."""
-    pattern = _pattern(text)
-    if pattern.method:
-        return replace(pattern, metric=pattern.metric or left[0].metric)
-    if len(left) != 1 or not pattern.metric:
+    found = pattern(text)
+    if found.method:
+        if not found.metric and len({side.metric for side in left}) > 1:
+            raise ClaimError(f"'{text}' names no metric, and the left sides name several")
+        return replace(found, metric=found.metric or left[0].metric)
+    if len(left) != 1 or not found.metric or found.place is not None:
         raise ClaimError(f"'{text}' names no method, and is no other metric of a single one")
-    return replace(left[0], metric=pattern.metric, statistic=pattern.statistic)
+    return replace(left[0], metric=found.metric, statistic=found.statistic)
 
 
 def _shaped(kind: str, words: Sequence[str], methods: tuple[str, ...]) -> Body:
@@ -122,83 +156,71 @@ def _shaped(kind: str, words: Sequence[str], methods: tuple[str, ...]) -> Body:
         raise ClaimError(f"{kind}: 'over' belongs to rank and curve")
     if len(words) != 3:
         raise ClaimError(f"{kind} takes 3 things in its brackets, got {len(words)}")
-    left, minus, right = words[0].partition(" - ")
-    sides = _pattern(left), _pattern(right) if minus else None
-    if not sides[0].method:
-        raise ClaimError(f"{kind}: '{words[0]}' names no method")
+    sides = _gap(kind, words[0])
+    axis, limit = words[1:]
+    if not re.fullmatch(r"\w+(\.\w+)*", axis):
+        raise ClaimError(f"{kind}: '{axis}' is no axis")
     if kind == "slope":
-        ends = split(words[2].removeprefix("[").removesuffix("]"), ",")
-        if len(ends) != 2:
-            raise ClaimError(f"slope: '{words[2]}' is no band such as [-0.6, -0.4]")
-        return Slope(*sides, words[1], _number(ends[0]), _number(ends[1]))
+        ends = [number(end, "slope") for end in split(limit.removeprefix("[").removesuffix("]"), ",")]
+        if len(ends) != 2 or not ends[0] < ends[1]:
+            raise ClaimError(f"slope: '{limit}' is no band such as [-0.6, -0.4]")
+        return Slope(*sides, axis, *ends)
     if kind == "crossing":
-        return Crossing(*sides, words[1], _number(words[2]))
-    shape, band = words[2], 0.0
-    if shape.startswith("flat<="):
-        shape, band = "flat<=", _number(shape.removeprefix("flat<="))
-    if shape not in SHAPES:
-        raise ClaimError(f"trend: '{shape}' is none of {', '.join(SHAPES)}")
-    return Trend(*sides, words[1], shape, band)
+        return Crossing(*sides, axis, number(limit, "crossing"))
+    return Trend(*sides, axis, *_trend(limit))
+
+
+def _trend(limit: str) -> tuple[str, float]:
+    """A shape, and the band of the flat one."""
+    band = 0.0
+    if limit.startswith("flat<="):
+        limit, band = "flat<=", number(limit.removeprefix("flat<="), "trend: flat")
+        if band <= 0:
+            raise ClaimError("trend: the number behind flat<= has to be above zero")
+    if limit not in SHAPES or (limit == "flat<=" and not band):
+        raise ClaimError(f"trend: '{limit}' is none of {', '.join(SHAPES)}")
+    return limit, band
+
+
+def _gap(kind: str, text: str) -> tuple[Pattern, Pattern | None]:
+    """One side, or two with a minus between them."""
+    first, minus, second = text.partition(" - ")
+    left = pattern(first)
+    if not left.method:
+        raise ClaimError(f"{kind}: '{text}' names no method")
+    right = _rival(second, [left]) if minus else None
+    for side in (left, *([right] if right else [])):
+        if side.statistic != "mean":
+            raise ClaimError(f"{kind}: |{side.statistic} belongs to above and below")
+    if right is not None and right.place not in (None, left.place):
+        raise ClaimError(f"{kind}: both sides stand on one task, and '{right}' names another")
+    if right is not None and replace(right, place=left.place) == left:
+        raise ClaimError(f"{kind}: '{text}' takes a side from itself")
+    return left, right
 
 
 def _over_methods(kind: str, words: Sequence[str], methods: tuple[str, ...]) -> Rank | Curve:
     if not methods:
         raise ClaimError(f"{kind}: over which methods? write {kind}(..) over arena/*")
+    for glob in methods:
+        if not re.fullmatch(NAME, re.sub(r"[*?]", "x", glob)) and glob != "*":
+            raise ClaimError(f"{kind}: '{glob}' is no name of methods such as arena/*")
     if len(words) != 3:
         raise ClaimError(f"{kind} takes 3 things in its brackets, got {len(words)}")
-    pair = words[0], words[1]
+    pair = _metric(kind, words[0]), _metric(kind, words[1])
+    if pair[0] == pair[1]:
+        raise ClaimError(f"{kind}: takes two metrics, got '{pair[0]}' twice")
     if kind == "curve":
         if words[2] != "quadratic over linear":
             raise ClaimError(f"curve: '{words[2]}' is not 'quadratic over linear'")
         return Curve(pair, methods)
-    limit = re.fullmatch(rf"([<>])=({_NUMBER})", words[2])
-    if not limit:
-        raise ClaimError(f"rank: '{words[2]}' is no limit such as >=0.5")
+    limit = re.fullmatch(rf"([<>])=({NUMBER})", words[2])
+    if not limit or not -1 <= float(limit[2]) <= 1:
+        raise ClaimError(f"rank: '{words[2]}' is no limit such as >=0.5, between -1 and 1")
     return Rank(pair, limit[1] == ">", float(limit[2]), methods)
 
 
-def _pattern(text: str) -> Pattern:
-    found = _PATTERN.fullmatch(text)
-    if not found or not text:
-        raise ClaimError(f"'{text}' is no pattern of cells: method[field=value]@task[axis=value].metric|statistic")
-    method = f"reference/{found['method']}" if found["method"] in REFERENCES else found["method"] or ""
-    statistic = found["statistic"] or "mean"
-    if statistic not in STATISTICS and not re.fullmatch(r"q\d\d?", statistic):
-        raise ClaimError(f"'{statistic}' is none of the statistics {', '.join(STATISTICS)}, q10")
-    place = Place(found["task"], _values(found["values"])) if found["task"] else None
-    return Pattern(method, _values(found["fields"]), place, found["metric"] or "", statistic)
-
-
-def _place(text: str) -> Place:
-    found = _TASK.fullmatch(text)
-    if not found:
-        raise ClaimError(f"'{text}' is no task: arena/name or arena/name[field=value]")
-    return Place(found["task"], _values(found["values"]))
-
-
-def _values(text: str | None) -> tuple[tuple[str, Any], ...]:
-    pairs = []
-    for word in split(text or "", ","):
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise ClaimError(f"'{word}' is not field=value")
-        pairs.append((key, yaml.safe_load(value)))
-    return tuple(sorted(pairs))
-
-
-def _number(text: str) -> float:
-    if not re.fullmatch(_NUMBER, text.strip()):
-        raise ClaimError(f"'{text}' is no number")
-    return float(text)
-
-
-def split(text: str, mark: str) -> list[str]:
-    """The pieces between marks that stand in no brackets, without the blanks around them."""
-    pieces, depth = [""], 0
-    for letter in text:
-        depth += (letter in "[(") - (letter in "])")
-        if letter == mark and depth == 0:
-            pieces.append("")
-        else:
-            pieces[-1] += letter
-    return [piece.strip() for piece in pieces if piece.strip()]
+def _metric(kind: str, text: str) -> str:
+    if not re.fullmatch(METRIC, text):
+        raise ClaimError(f"{kind}: '{text}' is no metric")
+    return text

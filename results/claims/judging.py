@@ -2,23 +2,35 @@
 
 A relation is turned into samples whose mean is above zero just where the relation holds; each is tested by
 `results.stats.paired_p_value`. A relation with several samples, such as lying in a band, needs all of them.
+
+Differences of two methods that are alike are symmetric, so that the t test keeps its word on them from few seeds on.
+Numbers that are compared with a constant may be skewed, and then it does not: for these (`single`) the test that Hall
+(1992) corrected for skewness has to agree.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
-from results.stats import Interval, Sample, paired_interval, paired_p_value, seeds_needed, t_quantile
+from results.stats import (
+    LEVEL,
+    Interval,
+    Sample,
+    paired_interval,
+    paired_p_value,
+    seeds_needed,
+    t_quantile,
+    t_two_sided,
+)
 
-_EXACT = 12  # seeds up to which all ways to swap two sides are tried
-_DRAWS = 4000
-_RESAMPLES = 4000
+_ROUNDING = 1e-12  # a difference below this part of the two numbers is zero
+_SMALLEST = 1e-3  # effects, in standard deviations, and skewness that do not matter
 
 
 @dataclass(frozen=True)
@@ -30,47 +42,115 @@ class Judged:
         p: two-sided p-value of being on that side.
         estimate: the number that the relation is about, with its interval; None where there is none.
         direction: side and p-value of the weaker relation without its size; None where the relation has no size.
-        needed: seeds that would show it with a chance of 80 %, at this spread; None where none would.
+        effect: the mean in standard deviations, of the sample that says least; infinite where all seeds agree and only
+            their number is wanting; None where none would be enough.
         certain: the relation is not of means: it holds in every seed, or was broken in one.
+        trouble: why nothing can be said although there are numbers; empty where something can.
     """
 
     side: int
     p: float
     estimate: Interval | None
     direction: tuple[int, float] | None = None
-    needed: int | None = None
+    effect: float | None = None
     certain: bool = False
+    trouble: str = ""
 
 
-def holding(samples: Sequence[Sample]) -> tuple[int, float, int | None]:
-    """Side, p-value and needed seeds of samples (n,) all of whose means have to be above zero."""
+def gap(left: Sample | float, right: Sample | float) -> Sample:
+    """Left minus right (...); what rounding leaves of two equal numbers is zero."""
+    left, right = np.asarray(left, float), np.asarray(right, float)
+    result = left - right
+    return np.where(np.abs(result) <= _ROUNDING * np.maximum(np.abs(left), np.abs(right)), 0.0, result)
+
+
+def skew_p_value(sample: Sample) -> float:
+    """Two-sided p-value of a mean (n,) above or below zero, on the side of the mean, by the t statistic that a cubic
+    rids of skewness (Hall 1992); 0, so that it says nothing, with fewer than three values or with equal ones."""
+    n, spread, skewness = _moments(sample)
+    if skewness is None:
+        return 0.0
+    mean = float(np.mean(sample)) / spread
+    cubic = mean + skewness * mean**2 / 3 + skewness**2 * mean**3 / 27 + skewness / (6 * n)
+    return t_two_sided(cubic * n**0.5, n - 1) if cubic * mean > 0 else 1.0
+
+
+def _moments(sample: Sample) -> tuple[int, float, float | None]:
+    """Count, standard deviation and skewness of a sample; None for what has none."""
+    n = len(sample)
+    spread = float(np.std(sample, ddof=1)) if n > 1 else 0.0
+    away = sample - np.mean(sample)
+    if n < 3 or spread <= _ROUNDING * float(np.max(np.abs(sample))):
+        return n, spread, None
+    return n, spread, float(np.sum(away**3)) * n / ((n - 1) * (n - 2)) / spread**3
+
+
+def holding(samples: Sequence[Sample], *, single: bool = False) -> tuple[int, float, float | None]:
+    """Side, p-value and effect of samples (n,) all of whose means have to be above zero; `single` where they are not
+    differences of two methods.
+
+    That all are is as sure as the least sure of them (the intersection-union test, Berger 1982); that not all are is as
+    sure as the surest of those that are not.
+    """
     if not samples or min(len(sample) for sample in samples) < 2:
         return 0, 1.0, None
-    tested = [(float(np.mean(sample)), paired_p_value(sample), sample) for sample in samples]
+    tested = [
+        (float(np.mean(sample)), max(paired_p_value(sample), skew_p_value(sample) if single else 0.0), sample)
+        for sample in samples
+    ]
     against = [item for item in tested if item[0] <= 0]
     mean, p, sample = min(against, key=lambda item: item[1]) if against else max(tested, key=lambda item: item[1])
-    return (-1 if against else 1), p, _needed(mean, sample)
+    return (-1 if against else 1), p, _effect(mean, sample)
 
 
-def _needed(mean: float, sample: Sample) -> int | None:
+def _effect(mean: float, sample: Sample) -> float | None:
     spread = float(np.std(sample, ddof=1))
-    if spread <= 1e-12 * abs(mean) or abs(mean) < 1e-3 * spread:  # millions of seeds are no advice
+    if mean == 0 or abs(mean) < _SMALLEST * spread:
         return None
-    return seeds_needed(mean / spread)
+    return math.inf if spread <= _ROUNDING * abs(mean) else abs(mean) / spread
 
 
-def judged(samples: Sequence[Sample], estimate: Interval | None, direction: Sequence[Sample] | None = None) -> Judged:
+def needed(effect: float | None, comparisons: int = 1) -> int | None:
+    """The seeds that show an effect, in standard deviations, with a chance of 80 %; None where none would.
+
+    Args:
+        effect: as in `Judged`.
+        comparisons: over how many the level is shared.
+    """
+    if effect is None:
+        return None
+    level = LEVEL / comparisons
+    if math.isinf(effect):  # the sign-flip test of equal differences, 2^(1 - n)
+        return math.floor(1 - math.log2(level)) + 1
+    return seeds_needed(effect, level)
+
+
+def judged(
+    samples: Sequence[Sample],
+    estimate: Interval | None,
+    direction: Sequence[Sample] | None = None,
+    *,
+    single: bool = False,
+) -> Judged:
     """What samples show, and the weaker relation of `direction` where there is one."""
-    side, p, needed = holding(samples)
-    weaker = holding(direction)[:2] if direction is not None else None
-    return Judged(side, p, estimate, weaker, needed)
+    side, p, effect = holding(samples, single=single)
+    weaker = holding(direction, single=single)[:2] if direction is not None else None
+    return Judged(side, p, estimate, weaker, effect)
 
 
-def interval(sample: Sample) -> Interval | None:
-    """The mean of a sample (n,) with its t interval; None where it is empty."""
+def interval(sample: Sample, *, single: bool = False) -> Interval | None:
+    """The mean of a sample (n,) with its t interval, which for `single` ones also holds what the corrected test allows;
+    None where it is empty."""
     if not len(sample):
         return None
-    return paired_interval(dict(enumerate(sample.tolist())), dict.fromkeys(range(len(sample)), 0.0))
+    found = paired_interval(dict(enumerate(sample.tolist())), dict.fromkeys(range(len(sample)), 0.0))
+    n, spread, skewness = _moments(sample)
+    if not single or found.low is None or found.high is None or skewness is None or abs(skewness) < _SMALLEST:
+        return found
+    ends = [end * t_quantile(0.975, n - 1) / n**0.5 for end in (-1, 1)]
+    bounds = [found.value - spread * 3 / skewness * (np.cbrt(1 + skewness * (end - skewness / (6 * n))) - 1)
+              for end in ends]  # fmt: skip
+    return Interval(found.value, min(found.low, float(bounds[1])), max(found.high, float(bounds[0])))
 
 
 def ratio(left: Sample, right: Sample, confidence: float = 0.95) -> Interval | None:
@@ -88,87 +168,85 @@ def ratio(left: Sample, right: Sample, confidence: float = 0.95) -> Interval | N
     root = half**2 - square * (float(np.mean(left)) ** 2 - matrix[0, 0])
     if square <= 0 or root < 0:
         return Interval(value, None, None)
-    return Interval(value, (half - root**0.5) / square, (half + root**0.5) / square)
+    return Interval(value, float((half - root**0.5) / square), float((half + root**0.5) / square))
 
 
-def share(values: Sample, constant: float, *, least: bool) -> Judged:
-    """Whether a chance is at least, or at most, a number, from values (n,) of 0 and 1: the exact binomial test, with
-    the interval of Clopper and Pearson (1934)."""
-    n, hits = len(values), int(np.sum(values))
-    low = float(special.betaincinv(hits, n - hits + 1, 0.025)) if hits else 0.0
-    high = float(special.betaincinv(hits + 1, n - hits, 0.975)) if hits < n else 1.0
-    over, under = float(special.bdtrc(hits - 1, n, constant)) if hits else 1.0, float(special.bdtr(hits, n, constant))
-    p = min(1.0, 2 * min(over, under))
-    side = 1 if (hits / n >= constant) == least or hits / n == constant else -1
-    return Judged(side if n > 1 else 0, p, Interval(hits / n, low, high))
+def rated(left: Sample, right: Sample, sign: float, limit: float) -> Judged:
+    """Whether the mean of left (n,) is at least (`sign` 1), or at most (-1), `limit` times that of right (n,).
 
-
-def statistic(
-    left: Sample,
-    right: Sample,
-    of: Callable[[Sample], Sample],
-    sign: float,
-    rng: np.random.Generator,
-    *,
-    centred: bool = False,
-) -> Judged:
-    """Whether a statistic over seeds, (..., n) to (...), is higher on the left (`sign` 1) or lower (-1), on average
-    over tasks: left and right are (tasks, n). `centred` takes each side's mean away first, which a spread ignores.
-
-    Tested by swapping the sides of each seed in all ways, or in 4,000 of them: exact where the methods are alike
-    (Fisher 1935). The interval is of paired bootstrap percentiles.
+    The weaker relation is that left is above right, or below it; a limit that asks for less than that has none.
     """
-    n = left.shape[-1]
-    if centred:
-        left, right = (side - np.mean(side, axis=-1, keepdims=True) for side in (left, right))
-    value = float(np.mean(of(left) - of(right)))
-    if n < 2:
-        return Judged(0, 1.0, Interval(value, None, None))
-    if n <= _EXACT:
-        swaps = np.array(list(itertools.product((False, True), repeat=n)))
-    else:
-        swaps = np.vstack([np.zeros(n, bool), rng.random((_DRAWS, n)) < 0.5])
-    ways = swaps[:, None, :]
-    swapped = np.mean(of(np.where(ways, right, left)) - of(np.where(ways, left, right)), axis=-1)  # (ways,)
-    p = float(np.mean(np.abs(swapped) >= abs(value) * (1 - 1e-9)))
-    rows = rng.integers(n, size=(_RESAMPLES, n))
-    drawn = np.mean(of(left[:, rows]) - of(right[:, rows]), axis=0)  # (resamples,)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return Judged(int(np.sign(sign * value)) or -1, p, Interval(value, float(low), float(high)))
+    estimate = ratio(left, right)
+    if float(np.mean(right)) <= 0:
+        return Judged(0, 1.0, estimate, trouble="the lower side of the ratio is not above zero")
+    weaker = [sign * gap(left, right)] if sign * (limit - 1) > 0 else None
+    return judged([sign * gap(left, limit * right)], estimate, weaker)
+
+
+def binary(values: Sample) -> bool:
+    """Whether all numbers are 0 or 1."""
+    return bool(np.all(np.isin(values, (0.0, 1.0))))
+
+
+def share(values: Sample, low: float | None, high: float | None) -> Judged:
+    """Whether a chance is at least `low` and at most `high`, from values (..., n) of 0 and 1: exact binomial tests,
+    with the interval of Clopper and Pearson (1934). One of the two may be None.
+
+    Of several tasks all attempts count alike. Where their chances differ, the sum spreads less than the binomial says,
+    and the test errs on the safe side (Hoeffding 1956).
+    """
+    n, hits = values.size, float(np.sum(values))
+    tested = []  # whether it holds, and the chance of as many hits, or as few, at the limit
+    if low is not None:
+        tested.append((hits / n >= low, _at_least(hits, n, low) if hits / n >= low else _at_most(hits, n, low)))
+    if high is not None:
+        tested.append((hits / n <= high, _at_most(hits, n, high) if hits / n <= high else _at_least(hits, n, high)))
+    broken = [p for holds, p in tested if not holds]
+    p = min(1.0, 2 * (min(broken) if broken else max(p for _, p in tested)))
+    side = (-1 if broken else 1) if values.shape[-1] > 1 else 0
+    lowest = float(special.betaincinv(hits, n - hits + 1, 0.025)) if hits else 0.0
+    highest = float(special.betaincinv(hits + 1, n - hits, 0.975)) if hits < n else 1.0
+    return Judged(side, p, Interval(hits / n, lowest, highest))
+
+
+def _at_least(hits: float, n: int, chance: float) -> float:
+    """The chance of as many hits or more among n."""
+    return float(special.betainc(hits, n - hits + 1, chance)) if hits else 1.0
+
+
+def _at_most(hits: float, n: int, chance: float) -> float:
+    """The chance of as many hits or fewer among n."""
+    return float(special.betaincc(hits + 1, n - hits, chance)) if hits < n else 1.0
+
+
+def alike(left: Sample, right: Sample, limit: float) -> Judged:
+    """Whether two chances differ by no more than `limit`, from paired values (tasks, n) of 0 and 1.
+
+    They cannot differ by more than the chance that the two disagree, which is tested. A t test on seeds that all agree
+    would know nothing of those that may not.
+    """
+    apart = share(np.abs(left - right), None, limit)
+    estimate = interval(np.mean(left - right, axis=0))
+    return Judged(max(apart.side, 0), apart.p if apart.side > 0 else 1.0, estimate)
 
 
 def bound(left: Sample, right: Sample, sign: float) -> Judged:
-    """Whether no seed has left on the wrong side of right: above it for `sign` 1, below it for -1, equality allowed."""
-    gaps = sign * (left - right)
-    if len(gaps) < 2:
-        return Judged(0, 1.0, interval(left - right))
-    return Judged(1 if bool(np.all(gaps >= 0)) else -1, 0.0, interval(left - right), certain=True)
+    """Whether no seed on any task has left on the wrong side of right, (tasks, n) both: above it for `sign` 1, below it
+    for -1, equality allowed."""
+    gaps: NDArray[np.float64] = gap(left, right)
+    estimate = interval(np.mean(gaps, axis=0))
+    if gaps.shape[-1] < 2:
+        return Judged(0, 1.0, estimate)
+    return Judged(1 if bool(np.all(sign * gaps >= 0)) else -1, 0.0, estimate, certain=True)
 
 
-def of_statistic(name: str, higher: bool) -> Callable[[Sample], Sample]:
-    """A statistic over the last axis by its name: sd, median, worst, q10 and the like.
-
-    Args:
-        name: as in the grammar.
-        higher: whether the metric is better when it is higher, which says what is worst.
-    """
-    if name == "sd":
-        return lambda values: np.asarray(np.std(values, axis=-1, ddof=1))
-    if name == "median":
-        return lambda values: np.asarray(np.median(values, axis=-1))
-    if name == "worst":
-        return lambda values: np.asarray(np.min(values, axis=-1) if higher else np.max(values, axis=-1))
-    level = int(name[1:]) / 100
-    return lambda values: np.asarray(np.quantile(values, level, axis=-1))
-
-
-def best_of(choices: Sequence[Sequence[Sample]]) -> tuple[int, float, int | None]:
-    """Side, p-value and needed seeds where one of several sets of samples has to hold; Bonferroni over the choices."""
-    tested = [holding(samples) for samples in choices]
+def best_of(choices: Sequence[Sequence[Sample]], *, single: bool = False) -> tuple[int, float, float | None]:
+    """Side, p-value and effect where one of several sets of samples has to hold; Bonferroni over the choices."""
+    tested = [holding(samples, single=single) for samples in choices]
     good = [item for item in tested if item[0] > 0]
     if good:
-        side, p, needed = min(good, key=lambda item: item[1])
-        return side, min(1.0, p * len(choices)), needed
+        side, p, effect = min(good, key=lambda item: item[1])
+        return side, min(1.0, p * len(choices)), effect
     if not tested or any(item[0] == 0 for item in tested):
         return 0, 1.0, None
     return max(tested, key=lambda item: item[1])

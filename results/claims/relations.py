@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ COMPARED = ("above", "below", "at least", "at most", "equal<=", "ratio>=", "rati
 SHAPES = ("+", "-", "hump", "flat<=")
 STATISTICS = ("mean", "sd", "median", "worst")
 REFERENCES = ("trivial", "best")
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 
 @dataclass(frozen=True)
@@ -134,4 +136,29 @@ class Part:
 
 def brackets(values: Sequence[tuple[str, Any]]) -> str:
     """Values as they stand in brackets behind a name; empty where there are none."""
-    return "[" + ", ".join(f"{key}={value}" for key, value in values) + "]" if values else ""
+    return "[" + ", ".join(f"{key}={written(value)}" for key, value in values) + "]" if values else ""
+
+
+def written(value: Any) -> str:
+    """A value as the grammar writes it, so that reading it gives the same: text in quotes where it would be read as
+    something else."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if not isinstance(value, str):
+        return repr(value)
+    return value if value and read(value) == value and value.strip() == value else f"'{value}'"
+
+
+def read(text: str) -> Any:
+    """The value that a text stands for: null, true, false, a number, or text, with or without quotes.
+
+    >>> read("1e-3"), read("'1e-3'"), read("null"), read("kd")
+    (0.001, '1e-3', None, 'kd')
+    """
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    if text in ("null", "true", "false"):
+        return {"null": None, "true": True, "false": False}[text]
+    if re.fullmatch(r"[-+]?\d+", text):
+        return int(text)
+    return float(text) if re.fullmatch(NUMBER, text) else text

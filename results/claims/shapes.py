@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats as scipy_stats
 
-from results.claims.judging import Judged, best_of, interval, judged
+from results.claims.judging import Judged, best_of, gap, interval, judged
 from results.stats import Sample
 
 
@@ -16,7 +15,9 @@ def changes(values: Sample) -> Sample:
     (n, k) to (n,)."""
     count = values.shape[-1]
     places = np.arange(count) - (count - 1) / 2
-    result: Sample = values @ places / np.sum(places**2) * (count - 1)
+    rounded = values - np.mean(values, axis=-1, keepdims=True)  # equal values leave no more than rounding
+    rounded = np.where(np.abs(rounded) <= 1e-12 * np.max(np.abs(values), axis=-1, keepdims=True), 0.0, rounded)
+    result: Sample = rounded @ places / np.sum(places**2) * (count - 1)
     return result
 
 
@@ -29,40 +30,54 @@ def trend(values: Sample, shape: str, band: float) -> Judged:
     if shape == "-":
         return judged([-change], interval(change))
     if shape == "flat<=":
-        return judged([change + band, band - change], interval(change))
+        return judged([gap(change, -band), gap(band, change)], interval(change))
     inside = range(1, values.shape[-1] - 1)
-    choices = [[values[:, at] - values[:, 0], values[:, at] - values[:, -1]] for at in inside]
-    side, p, needed = best_of(choices)
-    top = max(inside, key=lambda at: float(np.mean(values[:, at])), default=0)
-    above = values[:, top] - np.maximum(np.mean(values[:, 0]), np.mean(values[:, -1])) if len(values) else change
-    return Judged(side, p, interval(above), None, needed)
+    if not inside:
+        return Judged(0, 1.0, None, trouble="a hump takes three points or more")
+    choices = [[gap(values[:, at], values[:, 0]), gap(values[:, at], values[:, -1])] for at in inside]
+    side, p, effect = best_of(choices)
+    means = np.mean(values, axis=0)
+    top, end = max(inside, key=lambda at: float(means[at])), 0 if means[0] >= means[-1] else -1
+    return Judged(side, p, interval(gap(values[:, top], values[:, end])), None, effect)
+
+
+def slope(values: Sample, points: Sequence[float], low: float, high: float) -> Judged:
+    """Whether the slope of log value over log point lies between two numbers: values (n, k), points (k,) above zero."""
+    if not np.all(values > 0):
+        return Judged(0, 1.0, None, trouble="a slope is of logarithms, and not all values are above zero")
+    found = slopes(values, points)
+    return judged([gap(found, low), gap(high, found)], interval(found, single=True), single=True)
 
 
 def slopes(values: Sample, points: Sequence[float]) -> Sample:
-    """Slope of log value over log point for each seed: values (n, k), all above zero, to (n,); NaN where one is not."""
+    """Slope of log value over log point for each seed: values (n, k) and points (k,), all above zero, to (n,)."""
     along = np.log(np.asarray(points, float))
     along = along - np.mean(along)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        heights = np.log(values)
-    result: Sample = heights @ along / np.sum(along**2)
-    return np.where(np.all(values > 0, axis=-1), result, np.nan)
+    result: Sample = np.log(values) @ along / np.sum(along**2)
+    return result
 
 
 def crossing(values: Sample, level: float) -> Judged:
     """Whether values (n, k) are on one side of a level at the first point of an axis, and on the other at the last."""
-    first, last = values[:, 0] - level, values[:, -1] - level
-    side, p, needed = best_of([[-first, last], [first, -last]])
-    return Judged(side, p, interval(last - first), None, needed)
+    first, last = gap(values[:, 0], level), gap(values[:, -1], level)
+    side, p, effect = best_of([[-first, last], [first, -last]], single=True)
+    return Judged(side, p, interval(gap(values[:, -1], values[:, 0])), None, effect)
 
 
 def correlations(one: Sample, other: Sample) -> Sample:
     """Spearman's rank correlation over methods for each seed: (n, m) and (n, m) to (n,); 0 where one is constant."""
-    found = []
-    for left, right in zip(one, other, strict=True):
-        ranks = [scipy_stats.rankdata(side) - (len(side) + 1) / 2 for side in (left, right)]
-        size = float(np.sqrt(np.sum(ranks[0] ** 2) * np.sum(ranks[1] ** 2)))
-        found.append(float(np.sum(ranks[0] * ranks[1])) / size if size else 0.0)
-    return np.array(found)
+    first, second = (_ranks(side) - (side.shape[-1] + 1) / 2 for side in (one, other))
+    size = np.sqrt(np.sum(first**2, axis=-1) * np.sum(second**2, axis=-1))
+    result: Sample = np.sum(first * second, axis=-1) / np.where(size > 0, size, 1.0)
+    return result
+
+
+def _ranks(values: Sample) -> Sample:
+    """Ranks over the last axis from 1 on, ties by their mean; scipy.stats has them too, but takes long to import."""
+    below = np.sum(values[..., None, :] < values[..., :, None], axis=-1)
+    alike = np.sum(values[..., None, :] == values[..., :, None], axis=-1)
+    result: Sample = below + (alike + 1) / 2
+    return result
 
 
 def gains(along: Sample, heights: Sample) -> Sample:

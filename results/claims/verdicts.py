@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from results.claims import judging
 from results.claims.cells import Cells, Setting
-from results.claims.evidence import Axes, Evidence, gather, places
+from results.claims.columns import Evidence
+from results.claims.evidence import Axes, gather
 from results.claims.findings import Claim, Finding, Verdict
+from results.claims.notes import notes
 from results.claims.relations import Comparison, Curve, Part, Pattern, Place, Rank
 from results.protocols import PAPER_VALUES
 from results.record import Record
 from results.stats import LEVEL, holm
 
-Acted = Callable[[Record, str], bool]  # whether something that an attempt logged or measured was ever above zero
+# whether something that an attempt logged or measured was ever above zero; None where it did neither
+Acted = Callable[[Record, str], bool | None]
 Judge = Callable[[Record], str]  # why an attempt is stale; empty where it is not
+Told = tuple[Verdict, str, int | None]  # with the reason, and the seeds that an open one would take
 
 
 def find(claim: Claim, cells: Cells, axes: Axes, acted: Acted, judge: Judge | None = None) -> Finding:
@@ -34,8 +38,10 @@ def find(claim: Claim, cells: Cells, axes: Axes, acted: Acted, judge: Judge | No
     setting, evidence = _fullest(claim, cells, axes)
     adjusted = _adjusted(evidence)
     known = [piece for piece in evidence if piece.seeds]
-    verdict, reason, needed = _verdict(claim, evidence, adjusted, acted)
     records = {record.id: record for piece in evidence for record in piece.records}
+    mechanism = _mechanism(claim, records.values(), acted) if claim.acts else []
+    verdict, reason, needed = _verdict(claim, evidence, adjusted, mechanism)
+    untuned = setting is not None and not setting.tuned and any(_rivals(part) for part in claim.parts)
     return Finding(
         claim,
         verdict,
@@ -49,7 +55,7 @@ def find(claim: Claim, cells: Cells, axes: Axes, acted: Acted, judge: Judge | No
         seconds=sum(
             sum(record.seconds.get(part, 0.0) for part in ("solve", "evaluate")) for record in records.values()
         ),
-        notes=tuple(_notes(claim, setting, evidence, records.values(), acted, judge)),
+        notes=tuple(notes(claim, evidence, mechanism, judge, untuned=untuned)),
     )
 
 
@@ -58,14 +64,12 @@ def wanted_places(parts: Iterable[Part]) -> set[Place]:
     found: set[Place] = set()
     for part in parts:
         found |= set(part.places)
-        for pattern in patterns(part):
-            found |= set(places(part, pattern))
-            found |= {pattern.place} if pattern.place else set()
+        found |= {pattern.place for pattern in patterns(part) if pattern.place}
     return found
 
 
 def patterns(part: Part) -> list[Pattern]:
-    """The patterns of a part; none for relations over methods."""
+    """The patterns of a part, those on the left first; none for relations over methods."""
     body = part.body
     if isinstance(body, Rank | Curve):
         return []
@@ -75,17 +79,21 @@ def patterns(part: Part) -> list[Pattern]:
 
 
 def _fullest(claim: Claim, cells: Cells, axes: Axes) -> tuple[Setting | None, list[Evidence]]:
-    """The first setting in which everything was run, tuned ones first, or else the one that lacks least."""
-    nowhere = Setting(claim.scale, PAPER_VALUES, "")
-    best: tuple[Setting | None, list[Evidence]] | None = None
+    """The setting that lacks least; of those that lack nothing and can be decided, one with as many seeds tried as the
+    claim asks for, or else as many as there are; of these a tuned one. What the numbers say plays no part."""
+    best: tuple[tuple[int, bool, int, bool], Setting | None, list[Evidence]] | None = None
     for setting in cells.settings(wanted_places(claim.parts), claim.scale):
         evidence = [piece for part in claim.parts for piece in gather(part, cells, setting, axes)]
         lacking = sum(len(piece.missing) for piece in evidence)
-        if not lacking and all(len(piece.seeds) > 1 or not setting.tuned for piece in evidence):
-            return setting, evidence
-        if best is None or lacking < sum(len(piece.missing) for piece in best[1]):
-            best = setting, evidence
-    return best or (None, [piece for part in claim.parts for piece in gather(part, cells, nowhere, axes)])
+        decidable = min(len(piece.seeds) for piece in evidence) > 1
+        tried = min(min(piece.tried for piece in evidence), claim.seeds)
+        key = (-lacking, decidable, tried, setting.tuned)
+        if best is None or key > best[0]:
+            best = key, setting, evidence
+    if best is not None:
+        return best[1:]
+    nowhere = Setting(claim.scale, PAPER_VALUES, "")
+    return None, [piece for part in claim.parts for piece in gather(part, cells, nowhere, axes)]
 
 
 def _adjusted(evidence: Sequence[Evidence]) -> list[float]:
@@ -96,99 +104,81 @@ def _adjusted(evidence: Sequence[Evidence]) -> list[float]:
 
 
 def _verdict(
-    claim: Claim, evidence: Sequence[Evidence], adjusted: Sequence[float], acted: Acted
-) -> tuple[Verdict, str, int | None]:
-    """Verdict, reason, and the seeds that an open one would take."""
+    claim: Claim, evidence: Sequence[Evidence], adjusted: Sequence[float], mechanism: Sequence[bool | None]
+) -> Told:
+    """What the evidence amounts to: first whether there is any, then what it shows."""
     missing = list(dict.fromkeys(word for piece in evidence for word in piece.missing))
     if missing:
         more = f" and {len(missing) - 2} more" if len(missing) > 2 else ""
         return Verdict.NOT_RUN, f"there is no {', '.join(missing[:2])}{more}", None
-    if claim.acts and not any(acted(record, claim.acts) for record in _contenders(claim, evidence)):
-        return Verdict.NOT_RUN, f"its mechanism never acted: {claim.acts} stayed at zero", None
     lost = [piece for piece in evidence if not piece.seeds]
     if lost:
-        methods = sorted({record.method for piece in lost for record in piece.failed})
-        why = f"{', '.join(methods)} ended otherwise" if methods else "the sides share no seed"
-        return Verdict.INCONCLUSIVE, f"{why}, which decides nothing", None
+        return Verdict.INCONCLUSIVE, f"{_lost(lost)}, which decides nothing", None
+    if claim.acts and not any(mechanism):
+        known = any(acted is not None for acted in mechanism)
+        why = "stayed at zero" if known else "was neither logged nor measured"
+        return Verdict.NOT_RUN, f"its mechanism never acted: {claim.acts} {why}", None
     if min(len(piece.seeds) for piece in evidence) < 2:
-        return Verdict.INCONCLUSIVE, "one seed decides nothing", 2
+        return Verdict.INCONCLUSIVE, "one seed decides nothing", None
+    return _shown(evidence, adjusted)
+
+
+def _lost(lost: Sequence[Evidence]) -> str:
+    """Why sides share no seed."""
+    unread = dict.fromkeys(word for piece in lost for word in piece.unread)
+    failed = [record for piece in lost for record in piece.failed]
+    told = [f"{', '.join(sorted({record.method for record in failed}))} ended otherwise"] if failed else []
+    return ", ".join([*told, *unread]) or "the sides share no seed"
+
+
+def _shown(evidence: Sequence[Evidence], adjusted: Sequence[float]) -> Told:
+    """What evidence with two seeds or more shows."""
     sides = [piece.judged.side if p < LEVEL else 0 for piece, p in zip(evidence, adjusted, strict=True)]
+    if all(side > 0 for side in sides):
+        return Verdict.REPRODUCED, "", None
     weaker = holm([piece.judged.direction[1] if piece.judged.direction else 1.0 for piece in evidence])
     shown = [
         side > 0 or (piece.judged.direction is not None and piece.judged.direction[0] > 0 and p < LEVEL)
         for piece, side, p in zip(evidence, sides, weaker, strict=True)
     ]
-    if all(side > 0 for side in sides):
-        return Verdict.REPRODUCED, "", None
     if all(shown):
         return Verdict.DIRECTION, "the direction is shown, the size is not", None
     against = [_words(piece) for piece, side, seen in zip(evidence, sides, shown, strict=True) if side < 0 and not seen]
     if against:
         return Verdict.CONTRADICTED, f"the opposite is shown for {'; '.join(against)}", None
     undecided = [piece for piece, seen in zip(evidence, shown, strict=True) if not seen]
-    needed = [piece.judged.needed for piece in undecided]
+    trouble = dict.fromkeys(piece.judged.trouble for piece in undecided if piece.judged.trouble)
+    if trouble:
+        return Verdict.INCONCLUSIVE, "; ".join(trouble), None
     count = f"{len(undecided)} of {len(evidence)} comparisons are undecided" if len(evidence) > 1 else "undecided"
-    return Verdict.INCONCLUSIVE, count, max((n for n in needed if n), default=None) if all(needed) else None
+    return Verdict.INCONCLUSIVE, count, _needed(undecided, len(evidence))
+
+
+def _needed(undecided: Sequence[Evidence], comparisons: int) -> int | None:
+    """The seeds that would decide all that is undecided; more than there are, and None where none would."""
+    counts = [judging.needed(piece.judged.effect, comparisons) for piece in undecided]
+    found = [max(count, len(piece.seeds) + 1) for count, piece in zip(counts, undecided, strict=True) if count]
+    return max(found) if len(found) == len(counts) else None
 
 
 def _words(piece: Evidence) -> str:
     return f"{piece.left} against {piece.right}" if piece.right else piece.left
 
 
-def _opposites(claim: Claim, evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Tasks on which, taken alone, the opposite of what holds on average is shown."""
-    bodies = [part.body for part in claim.parts if isinstance(part.body, Comparison)]
-    signs = {"above": 1, "below": -1}
-    kinds = {signs.get(body.kind, 0) for body in bodies}
-    sign = kinds.pop() if len(kinds) == 1 and len(bodies) == len(claim.parts) else 0
-    for piece in evidence:
-        for place, one in zip(piece.places, piece.by_place, strict=False):
-            far = None if one is None else (one.high if sign > 0 else one.low)
-            if sign and far is not None and sign * far < 0 and piece.kind == "difference":
-                yield f"on {place} alone the opposite is shown for {_words(piece)}"
+def _mechanism(claim: Claim, records: Iterable[Record], acted: Acted) -> list[bool | None]:
+    """Of each attempt of the methods on the left whether the mechanism acted; of all attempts, where those say nothing
+    of it."""
+    names = {side.method for part in claim.parts for side in patterns(part)[: _lefts(part)]}
+    said = [(record.method in names, acted(record, claim.acts)) for record in records]
+    own = [one for ours, one in said if ours and one is not None]
+    return list(own) or [one for _, one in said if one is not None]
 
 
-def _contenders(claim: Claim, evidence: Sequence[Evidence]) -> list[Record]:
-    """The attempts of the methods on the left sides."""
-    names = {pattern.method for part in claim.parts for pattern in patterns(part)[: _lefts(part)]}
-    return [record for piece in evidence for record in piece.records if record.method in names]
+def _rivals(part: Part) -> bool:
+    """Whether methods are compared with each other."""
+    over = isinstance(part.body, Rank | Curve)
+    return over or any(not side.method.startswith("reference/") for side in patterns(part)[_lefts(part) :])
 
 
 def _lefts(part: Part) -> int:
     return len(part.body.left) if isinstance(part.body, Comparison) else 1
-
-
-def _notes(
-    claim: Claim,
-    setting: Setting | None,
-    evidence: Sequence[Evidence],
-    records: Iterable[Record],
-    acted: Acted,
-    judge: Judge | None,
-) -> Iterable[str]:
-    """What a reader should know beside the verdict."""
-    few = min((len(piece.seeds) for piece in evidence), default=0)
-    if 0 < few < claim.seeds:
-        yield f"{few} of the {claim.seeds} seeds that it asks for"
-    rivals = [
-        p for part in claim.parts for p in patterns(part)[_lefts(part) :] if not p.method.startswith("reference/")
-    ]
-    if setting is not None and not setting.tuned and rivals and few:
-        yield "all methods at the values of their YAML files, none tuned here"
-    yield from _opposites(claim, evidence)
-    failed: defaultdict[str, set[int]] = defaultdict(set)
-    for piece in evidence:
-        for record in piece.failed:
-            failed[f"{record.method} on {record.task} ended {record.status.value}"].add(record.seed)
-    for sentence, seeds in sorted(failed.items()):
-        yield f"{sentence} on seeds {', '.join(map(str, sorted(seeds)))}, which are left out"
-    if claim.acts and few:
-        own = {record.id: record for record in _contenders(claim, evidence)}
-        count = sum(acted(record, claim.acts) for record in own.values())
-        if 0 < count < len(own):
-            yield f"its mechanism acted in {count} of {len(own)} attempts"
-    stale = sorted({f"{record.method} on {record.task}" for record in records if judge is not None and judge(record)})
-    if stale:
-        yield f"may no longer be what the code gives: {', '.join(stale)}"
-    if claim.scope:
-        yield f"shows {claim.scope}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from results.claims.evidence import Evidence
+from results.claims.columns import Evidence
 from results.claims.findings import Finding, Verdict
 from results.report import places
 from results.report.boards import Cell, Heading
