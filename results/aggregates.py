@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from results.stats import Interval, Sample
+from results.stats import LEVEL, Interval, Sample
 
 Tasks = Sequence[Sample]  # one array (..., n_seeds) a task
 Scores = Mapping[str, Sample]
@@ -51,17 +52,18 @@ def mean_of_tasks(values: Tasks) -> Sample:
     return np.asarray(np.mean([np.mean(task, axis=-1) for task in values], axis=0))
 
 
-def interquartile_mean(values: Tasks) -> Sample:
+def interquartile_mean(values: Tasks, cut: float | None = None) -> Sample:
     """Mean of the middle half of the runs of all tasks pooled: arrays (..., n_seeds) to (...).
 
     As Agarwal et al. (2021) compute it, floor(N / 4) of the N runs are cut at each end (`scipy.stats.trim_mean` at
     25 %). Where tasks have different numbers of seeds a run weighs one part in its task's number, so that tasks count
-    alike, and the cut takes the same share of the weight, splitting a run where it must.
+    alike, and the cut takes the same share of the weight, splitting a run where it must. A resample, which has fewer
+    runs, needs the share of the runs that it is drawn from, `cut`: its own would be of another statistic.
     """
     pooled = np.concatenate(values, axis=-1)  # (..., N)
     weights = np.concatenate([np.full(task.shape[-1], 1 / task.shape[-1] / len(values)) for task in values])
     order = np.argsort(pooled, axis=-1)
-    cut = pooled.shape[-1] // 4 / pooled.shape[-1]
+    cut = pooled.shape[-1] // 4 / pooled.shape[-1] if cut is None else cut
     upper = np.cumsum(weights[order], axis=-1)
     lower = upper - weights[order]
     kept = np.maximum(np.minimum(upper, 1 - cut) - np.maximum(lower, cut), 0)
@@ -85,9 +87,8 @@ def stratified_interval(
     """`statistic` of all tasks with a stratified percentile bootstrap: seeds are drawn anew within each task (Agarwal
     et al. 2021).
 
-    Of n seeds n - 1 are drawn (McCarthy & Snowden 1985): drawing n makes the variance too small by the factor
-    (n - 1) / n, which more tasks do not mend. The tasks are taken as they are, not as a sample of more tasks. No bounds
-    where a task has one seed, which says nothing about the next.
+    Of n seeds n - 1 are drawn (McCarthy & Snowden 1985): drawing n makes the variance too small by (n - 1) / n, which
+    more tasks do not mend. The tasks are no sample of more tasks. No bounds where one has a single seed.
 
     Raises:
         ValueError: there is no task, or one without runs or with a number that is not finite.
@@ -96,6 +97,8 @@ def stratified_interval(
     value = float(statistic(tasks))
     if min(map(len, tasks)) < 2:
         return Interval(value, None, None)
+    if statistic is interquartile_mean and (runs := sum(map(len, tasks))):
+        statistic = partial(statistic, cut=runs // 4 / runs)
     drawn = [task[rng.integers(len(task), size=(resamples, len(task) - 1))] for task in tasks]
     return Interval(value, *_limits(statistic(drawn), confidence).tolist())
 
@@ -189,9 +192,8 @@ def mean_ranks(table: Sample) -> Sample:
 
 def friedman(table: Sample) -> Friedman:
     """Whether methods differ over tasks, from scores `table` (tasks, methods): Friedman's chi-squared (1937), corrected
-    for ties, and the less conservative F of Iman & Davenport (1980); Demsar (2006).
-
-    Where every method has the same rank on all tasks nothing differs (p = 1); where all tasks agree, F is infinite.
+    for ties, and the less conservative F of Iman & Davenport (1980); Demsar (2006). Where every method has the same
+    rank on all tasks nothing differs (p = 1); where all tasks agree, F is infinite.
 
     Raises:
         ValueError: a cell is missing (NaN), or there are fewer than two methods or tasks.
@@ -213,7 +215,7 @@ def friedman(table: Sample) -> Friedman:
     return Friedman(chi_squared, p_value, f, float(special.fdtrc(methods - 1, (methods - 1) * (tasks - 1), f)))
 
 
-def critical_difference(methods: int, tasks: int, level: float = 0.05) -> float:
+def critical_difference(methods: int, tasks: int, level: float = LEVEL) -> float:
     """The difference of mean ranks from which two of several methods are told apart (Nemenyi 1963; Demsar 2006)."""
     from scipy.stats import studentized_range  # slow to import, and needed nowhere else
 

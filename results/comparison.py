@@ -13,6 +13,7 @@ from results.leaderboard import Leaderboard, Row
 from results.record import Record
 from results.selection import machine
 from results.stats import (
+    LEVEL,
     Interval,
     Sample,
     mean_interval,
@@ -24,8 +25,6 @@ from results.stats import (
     seeds_needed,
     shared,
 )
-
-LEVEL = 0.05  # of the test behind a verdict
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from results.record import Record, RecordError, from_json, write_text
 from results.tables import render
 
 FOLDER = Path(__file__).parent  # where the project keeps what it publishes
-_SETTINGS = ("overrides", "profile", "threads", "workers", "alone", "launcher")  # what a reader may want to know
+# what a reader may want to know
+_SETTINGS = ("overrides", "profile", "threads", "workers", "alone", "launcher", "tuning")
 _PLACE = re.compile(
     r"/[^\s\"':,]*/(?:site-packages/|dist-packages/|(?=python3\.\d+/|(?:methods|tasks|runners|results)/))"
 )

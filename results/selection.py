@@ -1,15 +1,24 @@
-"""Which attempts count, which may stand on one board, and what tells namesakes apart."""
+"""Which attempts count, which of them may stand on one board, and why others do not."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from results.protocols import TUNING
 from results.record import Record, Status
 
 Key = tuple[str, ...]
+UNLIKE = "from other preparations than most at the same seed"
+
+
+def short(text: str) -> str:
+    """A short name for a text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
 class Texts:
@@ -26,35 +35,120 @@ class Texts:
         return self._known[id(value)]
 
 
-def newest(records: Iterable[Record]) -> list[Record]:
-    """For each cell the newest attempt that ended ok, or else the newest; and of each method and task only the newest
-    version."""
-    cells: dict[str, Record] = {}
-    for record in sorted(records, key=lambda record: (record.status is Status.OK, record.ended, record.id)):
-        cells[record.cell] = record
-    tasks: dict[str, int] = {}
-    methods: dict[tuple[str, str], int] = {}
-    for record in cells.values():
-        tasks[record.task] = max(tasks.get(record.task, 0), record.task_version)
-    current = [record for record in cells.values() if record.task_version == tasks[record.task]]
-    for record in current:
-        key = record.task, record.method
-        methods[key] = max(methods.get(key, 0), record.method_version)
-    return [record for record in current if record.method_version == methods[record.task, record.method]]
+@dataclass(frozen=True)
+class Group:
+    """Attempts whose numbers may be compared.
 
-
-def comparable(records: Iterable[Record], texts: Texts) -> dict[Key, list[Record]]:
-    """The attempts that count, in groups whose numbers may be compared: one task with one set of values, at one
-    scale, in one protocol, on one kind of hardware, and for each seed from the same preparations.
-
-    Where a seed was prepared in several ways (another version of Python may bring other texts), the way that most of
-    its attempts share counts, and among equals the one used last.
+    Args:
+        key: a short name of the task with its values and version, the scale, the protocol and the kind of hardware.
+        records: the attempts that count.
+        left_out: why others do not, by attempt. Those that another attempt at the same cell replaced are not named.
+        absent: the methods of which nothing counts.
     """
-    groups: defaultdict[Key, list[Record]] = defaultdict(list)
+
+    key: str
+    records: Sequence[Record]
+    left_out: Mapping[str, str]
+    absent: tuple[str, ...]
+
+
+@dataclass
+class _Candidates:
+    """The attempts of one group before anything is left out."""
+
+    key: str
+    records: list[Record]
+    left_out: list[tuple[Record, str]] = field(default_factory=list)
+
+    @property
+    def version(self) -> int:
+        return self.records[0].task_version
+
+    @property
+    def rank(self) -> tuple[bool, int, str]:
+        """Of two groups that cannot both count the higher one does."""
+        return any(record.status is Status.OK for record in self.records), self.version, self.key
+
+
+def newest(records: Iterable[Record]) -> list[Record]:
+    """For each cell the newest attempt that ended ok, or else the newest. Trials of the tuned protocol never count."""
+    cells: dict[str, Record] = {}
+    scored = (record for record in records if record.protocol != TUNING)
+    for record in sorted(scored, key=lambda record: (record.status is Status.OK, record.ended, record.id)):
+        cells[record.cell] = record
+    return list(cells.values())
+
+
+def comparable(records: Iterable[Record], texts: Texts) -> list[Group]:
+    """The attempts that count, in groups whose numbers may be compared: one task with one set of values in one version,
+    at one scale, in one protocol, on one kind of hardware, and for each seed from the same preparations.
+
+    An older version of a task counts until an attempt at a newer one with the same values has ended ok, and likewise
+    within a group an older version of a method. Where a seed was prepared in several ways (another version of Python
+    may bring other texts), the way that most of its attempts share counts, and among equals the one used last.
+    """
+    groups: dict[Key, _Candidates] = {}
+    families: defaultdict[Key, list[_Candidates]] = defaultdict(list)
     for record in newest(records):
-        values = (texts.of(record.identity[part]) for part in ("task", "hardware"))
-        groups[(record.task, record.scale, record.protocol, *values)].append(record)
-    return {key: _alike(group) for key, group in groups.items()}
+        family = record.task, record.scale, record.protocol, texts.of(record.identity["hardware"])
+        told = *family, str(record.task_version), texts.of(record.identity["task"])
+        if told not in groups:
+            groups[told] = _Candidates(short(json.dumps(told)), [])
+            families[family].append(groups[told])
+        groups[told].records.append(record)
+    kept = [group for family in families.values() for group in _current(family)]
+    return [_narrowed(group) for group in kept]
+
+
+def _current(family: Iterable[_Candidates]) -> list[_Candidates]:
+    """The groups of a task that count; each takes note of those that it replaces, or that do not replace it yet."""
+    kept: list[tuple[_Candidates, dict[str, str]]] = []
+    for group in sorted(family, key=lambda group: group.rank, reverse=True):
+        values = _shared_by_versions(group.records[0].identity["task"])
+        rivals = (
+            other
+            for other, own in kept
+            if other.version != group.version and all(own.get(key, text) == text for key, text in values.items())
+        )
+        rival = next(rivals, None)
+        if rival is None:
+            kept.append((group, values))
+        else:
+            why = _outdated("task", group.version, rival.version)
+            rival.left_out += [(record, why) for record in group.records]
+    return [group for group, _ in kept]
+
+
+def _shared_by_versions(values: Mapping[str, Any]) -> dict[str, str]:
+    """The values of a task, but for those that change with its version or with what is installed."""
+    own = {"version", "_target_", "surroundings"}
+    return {key: json.dumps(it, sort_keys=True) for key, it in flatten(values).items() if not own & {*key.split(".")}}
+
+
+def _outdated(kind: str, version: int, counting: int) -> str:
+    if version < counting:
+        return f"made at version {version} of the {kind}"
+    return f"made at version {version} of the {kind}, at which nothing has ended ok yet"
+
+
+def _narrowed(group: _Candidates) -> Group:
+    """The attempts of a group that count: of one version of each method, and of one way of preparing each seed."""
+    left_out = list(group.left_out)
+    versions: defaultdict[str, set[tuple[bool, int]]] = defaultdict(set)
+    for record in group.records:
+        versions[record.method].add((record.status is Status.OK, record.method_version))
+    counting = {method: max(found)[1] for method, found in versions.items()}
+    current = []
+    for record in group.records:
+        if record.method_version == counting[record.method]:
+            current.append(record)
+        else:
+            left_out.append((record, _outdated("method", record.method_version, counting[record.method])))
+    chosen = _alike(current)
+    kept = {record.id for record in chosen}
+    left_out += [(record, UNLIKE) for record in current if record.id not in kept]
+    absent = {record.method for record, _ in left_out} - {record.method for record in chosen}
+    return Group(group.key, chosen, {record.id: why for record, why in left_out}, tuple(sorted(absent)))
 
 
 def _alike(records: Sequence[Record]) -> list[Record]:
@@ -96,20 +190,11 @@ def hardware(identity: Mapping[str, Any]) -> str:
     return "-".join(parts + ([] if identity.get("deterministic", True) else ["not deterministic"]))
 
 
-def difference(values: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
-    """The fields of nested `values` in which `others` differ among themselves, as `key=value` text."""
-    flat = [flatten(other) for other in others]
-    own = flatten(values)
-    keys = sorted({key for other in flat for key in other})
-    differing = [key for key in keys if len({json.dumps(other.get(key), sort_keys=True) for other in flat}) > 1]
-    return ", ".join(f"{key}={own.get(key)}" for key in differing)
-
-
 def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested mappings as one mapping with dotted keys."""
+    """Nested mappings as one mapping with dotted keys; an empty one is a value."""
     result: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             result |= flatten(value, f"{above}{key}.")
         else:
             result[f"{above}{key}"] = value

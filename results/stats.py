@@ -19,7 +19,8 @@ from scipy import special
 Sample = NDArray[np.float64]
 Statistic = Callable[[Sample], Sample]
 
-_EQUAL = 1e-9  # differences that agree to this part of the largest are equal: the rest is rounding
+LEVEL = 0.05  # of all tests, those behind ranks and verdicts among them
+_EQUAL = 1e-9  # numbers that agree to this part of the largest are equal: the rest is rounding
 _ZERO = 1e-12  # a difference below this part of the two values is zero
 
 
@@ -51,12 +52,14 @@ def mean_interval(sample: Sample, confidence: float = 0.95) -> Interval:
     """Mean of `sample` (n,) with Student's t interval (Student 1908); no bounds at n = 1.
 
     It keeps its word on scores that are roughly normal, from two seeds on, where the bootstrap covers far less than it
-    promises. A constant sample gives an interval without width.
+    promises. A sample that is constant but for rounding gives an interval without width.
     """
     n, value = len(_checked(sample)), float(np.mean(sample))
     if n == 1:
         return Interval(value, None, None)
-    half = t_quantile(0.5 + confidence / 2, n - 1) * float(np.std(sample, ddof=1)) / n**0.5
+    spread = float(np.std(sample, ddof=1))
+    constant = spread <= _EQUAL * float(np.max(np.abs(sample)))
+    half = 0.0 if constant else t_quantile(0.5 + confidence / 2, n - 1) * spread / n**0.5
     return Interval(value, value - half, value + half)
 
 
@@ -154,7 +157,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def ranks(scores: Mapping[str, Mapping[int, float]], level: float = 0.05) -> dict[str, int]:
+def ranks(scores: Mapping[str, Mapping[int, float]], level: float = LEVEL) -> dict[str, int]:
     """Rank groups of methods by scores a seed, higher better.
 
     The rank of a row is 1 plus the number of rows that are told apart from it as better: by `paired_p_value` over the
@@ -217,7 +220,7 @@ def probability_of_improvement(left: Sample, right: Sample) -> float:
     return float(np.mean(np.sign(_checked(left)[:, None] - _checked(right)) + 1) / 2)
 
 
-def minimum_detectable(n: int, level: float = 0.05, power: float = 0.8) -> float:
+def minimum_detectable(n: int, level: float = LEVEL, power: float = 0.8) -> float:
     """The smallest mean paired difference that `n` seeds show with chance `power`, in units of the standard deviation
     of the paired differences, by a two-sided paired t test at `level`; infinite for fewer than two seeds.
 
@@ -225,21 +228,17 @@ def minimum_detectable(n: int, level: float = 0.05, power: float = 0.8) -> float
     round, which has a chance of less than 1e-4 where the power is at least a half, does not count."""
     if n < 2:
         return math.inf
-    critical = t_quantile(1 - level / 2, n - 1)
-
-    def chance(difference: float) -> float:
-        return float(1 - special.nctdtr(n - 1, difference * n**0.5, critical))
-
+    critical, root = t_quantile(1 - level / 2, n - 1), n**0.5
     low, high = 0.0, 1.0
-    while chance(high) < power:
+    while special.nctdtr(n - 1, high * root, critical) > 1 - power:  # the chance to miss it
         low, high = high, 2 * high
     while high - low > 1e-9 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if chance(middle) < power else (low, middle)
+        low, high = (middle, high) if special.nctdtr(n - 1, middle * root, critical) > 1 - power else (low, middle)
     return high
 
 
-def seeds_needed(effect: float, level: float = 0.05, power: float = 0.8) -> int:
+def seeds_needed(effect: float, level: float = LEVEL, power: float = 0.8) -> int:
     """The smallest number of seeds that show a mean paired difference of `effect` standard deviations of the paired
     differences with chance `power`, as `minimum_detectable`; ValueError where the effect is zero or not finite."""
     if effect == 0 or not math.isfinite(effect):

@@ -103,9 +103,14 @@ class Store:
                 new += connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
         return new
 
-    def done(self, cells: Sequence[str]) -> set[str]:
-        """Which of these cells have an attempt that need not be made again: ok, or skipped by the method."""
-        good = attempts.c.status.in_((Status.OK.value, Status.SKIPPED.value))
+    def done(self, cells: Sequence[str], among: Iterable[Status] = (Status.OK, Status.SKIPPED)) -> set[str]:
+        """Which of these cells have an attempt that need not be made again.
+
+        Args:
+            cells: their names.
+            among: endings of such an attempt.
+        """
+        good = attempts.c.status.in_([status.value for status in among])
         return self._present(attempts.c.cell, cells, good)
 
     def ended_since(self, cells: Sequence[str], moment: str) -> dict[str, Status]:
@@ -138,6 +143,11 @@ class Store:
         """Like `records`, at a fraction of the cost, with the fields in `results.packed.REST` empty, but for the parts
         of the provenance in `results.packed.ORIGIN` and the digests of the preparations."""
         return self._read(_query(sa.literal(NOTHING), **equal))
+
+    def heads_of(self, cells: Sequence[str]) -> list[Record]:
+        """Like `heads`, of the attempts at these cells, in no order that means anything."""
+        query = _query(sa.literal(NOTHING))
+        return [record for some in pieces(cells) for record in self._read(query.where(attempts.c.cell.in_(some)))]
 
     def each(self, chunk: int = 1000, **equal: Any) -> Iterator[Record]:
         """Like `records`, but one after the other and with no more than `chunk` of them in memory.

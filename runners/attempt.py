@@ -14,7 +14,7 @@ from results.record import Record, Status, finite
 from runners.errors import one_line
 from runners.hardware import PeakMemory, seed_everything
 from runners.moments import now
-from runners.pair import PAPER_VALUES, Pair
+from runners.pair import Pair
 from runners.places import attempt_name, checkpoint_file, scratch_folder
 from runners.preparing import ensure
 from runners.provenance import code_fingerprint, device, environment
@@ -120,18 +120,19 @@ class Attempt:
                 solution = self._solve(problem, solving)
             finally:
                 self.preemptions = solving.preemptions
-            using = AttemptRun(random_stream("use", *key), self.ledger, pair.hardware, scratch / "use", self.watcher)
+            use = "validate" if pair.trial else "use"  # a trial draws nothing that a scored attempt draws
+            using = AttemptRun(random_stream(use, *key), self.ledger, pair.hardware, scratch / "use", self.watcher)
             with self.ledger.booking(USE):
                 self.metrics = self._timed("evaluate", lambda: self._score(solution, using))
         finally:
             self.peak = memory.mib()
         assert solving.offers is not None
-        if offers := solving.offers.curve():
+        if (offers := solving.offers.curve()) and not pair.trial:
             self._timed("offers", lambda: self._score_offers(offers, scratch))
             self.phase = "evaluate"  # where an answer that diverged was found out
 
     def _prepare(self) -> None:
-        for name, part in self.pair.task.preparations().items():
+        for name, part in self.pair.preparations().items():
             self.preparations[name] = ensure(part, self.seed, self.pair.hardware, self.watcher)
 
     def _solve(self, problem: Problem, run: AttemptRun) -> Any:
@@ -150,7 +151,8 @@ class Attempt:
 
     def _score(self, solution: Any, run: AttemptRun) -> dict[str, float]:
         seed_everything(random_stream("use globals", self.pair.task.name, self.pair.task.version, self.seed))
-        raw = dict(self.pair.task.evaluate(solution, self.seed, run))
+        score = self.pair.task.validate if self.pair.trial else self.pair.task.evaluate
+        raw = dict(score(solution, self.seed, run))
         known = {metric.name for metric in self.board.metrics}
         if set(raw) - known:
             raise ValueError(f"the board declares no metric called {', '.join(sorted(set(raw) - known))}")
@@ -168,8 +170,7 @@ class Attempt:
         """Score what was offered on the way; an early offer that cannot be scored does not undo the answer."""
         key = (self.pair.task.name, self.pair.task.version, self.seed)
         for index, offer in enumerate(offers):
-            room = scratch / f"offer{index}"
-            run = AttemptRun(random_stream("use", *key), Ledger(), self.pair.hardware, room)
+            run = AttemptRun(random_stream("use", *key), Ledger(), self.pair.hardware, scratch / f"offer{index}")
             point: dict[str, Any] = {"seconds": offer.seconds, "cost": offer.cost, "metrics": {}}
             try:
                 with run.ledger.booking(USE), self.ledger.booking("offers"):
@@ -211,6 +212,7 @@ class Attempt:
             cell=cell,
             identity=pair.identity(self.seed),
             settings=dict(self.settings)
+            | ({"tuning": dict(pair.tuning)} if pair.tuning else {})
             | {"threads": pair.hardware.threads, "profile": asdict(pair.declared), "overrides": list(pair.overrides)},
             arena=pair.arena,
             task=pair.choice.task,
@@ -218,7 +220,7 @@ class Attempt:
             problem=pair.problem,
             scale=pair.choice.scale,
             hardware=pair.choice.hardware,
-            protocol=PAPER_VALUES,
+            protocol=pair.protocol,
             seed=self.seed,
             method_version=pair.method_card.version,
             task_version=pair.task_card.version,

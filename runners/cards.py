@@ -8,6 +8,7 @@ from typing import Any
 from runners.build import build
 from runners.catalog import Entry
 from runners.errors import CommandError
+from runners.tuning import Domain, domain
 
 ROLES = ("paper", "baseline", "ablation", "reference")
 FIDELITIES = ("none", "code", "paper")
@@ -25,7 +26,7 @@ class MethodCard:
         title: one line for tables.
         paper: name of the paper's card, where the method is a paper's.
         source: where a baseline comes from.
-        search: how each field is drawn in the tuned protocol.
+        search: how each field is drawn in the tuned protocol, by dotted name; see `runners.tuning`.
     """
 
     role: str
@@ -41,6 +42,11 @@ class MethodCard:
             raise ValueError(f"role {self.role!r} is none of {', '.join(ROLES)}")
         if self.fidelity not in FIDELITIES:
             raise ValueError(f"fidelity {self.fidelity!r} is none of {', '.join(FIDELITIES)}")
+        self.domains()  # refuses what is none
+
+    def domains(self) -> dict[str, Domain]:
+        """What is searched, by dotted name of the field."""
+        return {name: domain(name, written) for name, written in self.search.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

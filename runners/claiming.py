@@ -14,6 +14,7 @@ from results.claims.findings import Claim, Finding, Verdict
 from results.claims.relations import Pattern
 from results.claims.verdicts import find, patterns, wanted_places
 from results.record import Record
+from results.report.papers import PaperFacts
 from results.selection import Texts
 from results.store import Store
 from results.tables import claims as tables
@@ -25,6 +26,7 @@ from runners.spoken import Spoken
 from runners.staleness import Judge
 from runners.words import STORE, opened
 
+_SHOWN = ("title", "arena", "run", "claim", "authors", "venue", "year", "arxiv", "code", "why", "smallest")
 FORMATS = ("terminal", "md", "json")
 
 
@@ -97,6 +99,22 @@ def claims(asked: Asked, form: str, width: int | None) -> str:
     if not findings:
         return "there is no claim here that could be tested"
     return tables.markdown(findings) if form == "md" else tables.terminal(findings, width)
+
+
+def facts(asked: Asked) -> list[PaperFacts]:
+    """The papers as a report shows them."""
+    methods = methods_of(asked.papers)
+    return [
+        PaperFacts(
+            name=one.name,
+            **{key: getattr(one.card, key) for key in _SHOWN},
+            baselines=tuple(one.card.baselines),
+            methods=tuple(entry.name for entry in methods[one.name]),
+            missing=_missing(one, methods[one.name]),
+            findings=tuple(asked.findings[one.name]),
+        )
+        for one in asked.papers
+    ]
 
 
 def methods_of(chosen: Iterable[Paper]) -> dict[str, list[catalog.Entry]]:

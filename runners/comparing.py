@@ -9,6 +9,7 @@ from pathlib import Path
 
 from results.comparison import Comparison, compare_rows
 from results.leaderboard import Leaderboard, Row, leaderboards
+from results.naming import spelled
 from results.record import Record
 from results.selection import flatten
 from results.tables import title
@@ -121,8 +122,8 @@ def _row(board: Leaderboard, name: str, attempts: Mapping[str, Record]) -> Row |
 
 def _has(row: Row, wanted: Sequence[str], attempts: Mapping[str, Record]) -> bool:
     record = attempts[[*row.attempts, *row.others][0]]
-    values = {f"{key}={value}" for key, value in flatten(record.identity["method"]).items()}
-    return values.issuperset(wanted)
+    values = {f"{key}={spelled(value)}" for key, value in flatten(record.identity["method"]).items()}
+    return values.issuperset(part for part in wanted if part != f"key {row.key}")
 
 
 def _unknown(name: str, boards: Sequence[Leaderboard]) -> str:

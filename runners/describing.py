@@ -19,7 +19,11 @@ def catalogue() -> Catalogue:
     tasks = {entry.name: _described(entry) for entry in catalog.entries("task")}
     arenas = sorted({name.partition("/")[0] for name in tasks})
     return Catalogue(
-        methods, tasks, {arena: of_module(f"tasks.{arena}") for arena in arenas}, importlib.metadata.version("bakeoff")
+        methods=methods,
+        tasks=tasks,
+        arenas={arena: of_module(f"tasks.{arena}") for arena in arenas},
+        version=importlib.metadata.version("bakeoff"),
+        hardware={entry.name: entry.values for entry in catalog.entries("hardware") if not entry.broken},
     )
 
 

@@ -46,7 +46,11 @@ def explain(prefixes: Sequence[str], store: Store, form: str) -> str:
 
 def compare(left: Record, right: Record) -> dict[str, Any]:
     """In what two attempts differ: cell, settings, provenance, ending, numbers."""
-    artefacts = [{"preparations": _digests(record)} | record.provenance for record in (left, right)]
+    digests = [_digests(record) for record in (left, right)]
+    artefacts = [
+        ({"preparations": own} if own else {}) | record.provenance
+        for own, record in zip(digests, (left, right), strict=True)
+    ]
     return {
         "attempts": [_head(left), _head(right)],
         "same_attempt": left.id == right.id,

@@ -11,6 +11,7 @@ from runners.errors import CommandError
 from runners.pair import Pair
 from runners.planning import Plan
 from runners.session import open_cells
+from runners.trials import Found, Search, without_search
 
 _SHOWN = 60  # pairs listed one by one
 
@@ -45,6 +46,65 @@ def forecast(work: Plan, store: Store, *, force: bool, workers: int) -> str:
         _power({len(seeds) for _, seeds, _ in known}),
     ]
     return "\n".join(lines)
+
+
+def forecast_tuned(
+    work: Plan, tried: Sequence[Search], found: Found, store: Store, *, force: bool, workers: int
+) -> str:
+    """The plan of a tuned sweep as text: the trials, and the cells that are scored afterwards.
+
+    Args:
+        work: the plan as typed.
+        tried: its searches, as far as the store lets them be named.
+        found: what counts of the trials.
+        store: where attempts are.
+        force: whether scored cells are run again, and trials that did not end ok.
+        workers: attempts at a time.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    lines = [*work.reasons(), *without_search(tried)]
+    trials, cells, total, unknown = 0, 0, 0.0, 0
+    for place, search in enumerate(tried):
+        more, scored = _trials_left(search, store, force=force), _scored_left(search, found, store, force=force)
+        trials, cells = trials + more, cells + scored
+        each = _seconds(search.pair, store)
+        if each is None:
+            unknown += more + scored
+        else:
+            total += each * (more + scored)
+        if place < _SHOWN:
+            lines.append(_tuned_line(search, more, scored, each))
+    if len(tried) > _SHOWN:
+        lines.append(f"  and {len(tried) - _SHOWN} more pairs")
+    every = sum(search.wanted * search.budget.seeds for search in tried)
+    lines += [
+        f"{trials} of {every} trial cells would run, then {cells} of {work.cells()} scored cells",
+        _time(total, unknown, workers),
+        _power({len(search.seeds) for search in tried}),
+    ]
+    return "\n".join(lines)
+
+
+def _tuned_line(search: Search, trials: int, scored: int, each: float | None) -> str:
+    choice, every = search.pair.choice, search.wanted * search.budget.seeds
+    cost = "no past record" if each is None else f"about {_duration(each * (trials + scored))}"
+    what = f"  {search.label} ({choice.scale}, {choice.hardware})"
+    return f"{what}: {trials} of {every} trial cells, {scored} of {len(search.seeds)} scored cells; {cost}"
+
+
+def _trials_left(search: Search, store: Store, *, force: bool) -> int:
+    """Trial cells to run; a trial that cannot be named yet, since its sampler waits for others, is one to run."""
+    seeds = list(search.budget.tuning_seeds)
+    known = open_cells(store, [(trial, seeds) for trial in search.trials], force=force)
+    return len(known) + (search.wanted - len(search.trials)) * len(seeds)
+
+
+def _scored_left(search: Search, found: Found, store: Store, *, force: bool) -> int:
+    """Scored cells to run: all of them as long as nothing is chosen."""
+    pair, _ = search.scored(found)
+    return len(search.seeds) if pair is None else len(open_cells(store, [(pair, search.seeds)], force=force))
 
 
 def _line(pair: Pair, seeds: Sequence[int], each: float | None) -> str:

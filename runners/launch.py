@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from results.store import StoreError
 from runners import catalog
+from runners.budget import refuse_one_cell
 from runners.errors import CommandError, one_line, suggestion
 from runners.pair import resolve
 from runners.planning import GROUPS, Plan, choice_of, seed_of
@@ -67,7 +68,9 @@ def _job(trouble: list[Exception]) -> Callable[[DictConfig], None]:
 
     def job(config: DictConfig) -> None:
         try:
-            choice, workers = choice_of(config, cast(DictConfig, HydraConfig.get())), workers_of(config)
+            own = cast(DictConfig, HydraConfig.get())
+            choice, workers = choice_of(config, own), workers_of(config)
+            refuse_one_cell(config, [word.partition("=")[0] for word in own.overrides.task])
             if workers and not config.plan:
                 warm_up([choice.method], [choice.task])
             pair = resolve(choice, max(1, workers))

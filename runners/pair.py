@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import yaml
@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from methods.base import Method, Reference
+from results.protocols import PAPER_VALUES, TUNING
 from results.selection import flatten
 from runners import catalog
 from runners.build import build, plugin_class
@@ -23,9 +24,7 @@ from runners.match import posed_type, refusal
 from runners.provenance import code_fingerprint
 from tasks.base import Arena, Board, Task
 from tasks.metering import fingerprint
-from tasks.preparation import identity
-
-PAPER_VALUES = "paper values"  # the protocol in which hyperparameters are those of the method's YAML
+from tasks.preparation import Preparation, identity
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,8 @@ class Pair:
         declared: the hardware profile as declared.
         hardware: the profile on this machine.
         overrides: what a command must say beside the names to choose the same values.
+        protocol: how the values of the method's fields were found.
+        tuning: the same in detail, for the record; empty where they are those of the YAML or the command.
     """
 
     choice: Choice
@@ -70,21 +71,33 @@ class Pair:
     declared: Hardware
     hardware: Hardware
     overrides: tuple[str, ...] = ()
+    protocol: str = PAPER_VALUES
+    tuning: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def trial(self) -> bool:
+        """Whether it is only tried, on validation data, and counts nowhere."""
+        return self.protocol == TUNING
 
     @property
     def arena(self) -> str:
         """The arena of the task, to whose board the row belongs."""
         return self.choice.task.partition("/")[0]
 
+    def preparations(self) -> dict[str, Preparation]:
+        """What an attempt needs to be built."""
+        further = self.task.validation_preparations() if self.trial else {}
+        return self.task.preparations() | further
+
     def identity(self, seed: int) -> dict[str, Any]:
         """Everything that can move a number of the cell."""
         return {
             "method": {"name": self.choice.method, "version": self.method_card.version} | identity(self.method),
             "task": identity(self.task),
-            "preparations": {name: part.key(seed) for name, part in self.task.preparations().items()},
+            "preparations": {name: part.key(seed) for name, part in self.preparations().items()},
             "hardware": self.hardware.identity(),
             "scale": self.choice.scale,
-            "protocol": PAPER_VALUES,
+            "protocol": self.protocol,
             "seed": seed,
         }
 
@@ -94,7 +107,7 @@ class Pair:
 
     def cells(self, seeds: Iterable[int]) -> dict[int, str]:
         """The names of many cells; what they have in common is looked up once."""
-        common, parts = self.identity(0), self.task.preparations()
+        common, parts = self.identity(0), self.preparations()
         return {
             seed: fingerprint(common | {"preparations": {n: p.key(seed) for n, p in parts.items()}, "seed": seed})
             for seed in seeds
@@ -102,7 +115,8 @@ class Pair:
 
     def label(self, seed: int) -> str:
         """The cell in words."""
-        return f"{self.choice.method} on {self.choice.task}, seed {seed}"
+        trial = f", trial {self.tuning['trial']}" if self.trial else ""
+        return f"{self.choice.method} on {self.choice.task}{trial}, seed {seed}"
 
 
 def mismatch(method: str, task: str) -> str | None:
@@ -117,17 +131,18 @@ def mismatch(method: str, task: str) -> str | None:
     return refusal((method, left), (task, right))
 
 
-def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False) -> Pair:
+def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False, tuned: bool = False) -> Pair:
     """Build and check one choice.
 
     Args:
         choice: names and values.
         workers: attempts that will share the machine.
         elsewhere: whether it will run on another machine, so that this one's accelerators and cores do not matter.
+        tuned: whether values will be chosen by validation.
 
     Raises:
         CommandError: naming what is wrong with the config.
-        NotApplicable: the machine, a package or a data set is missing.
+        NotApplicable: the machine, a package, a data set, or the task's validation is missing.
     """
     method_entry, task_entry = catalog.find("method", choice.method), catalog.find("task", choice.task)
     left, right = method_card(method_entry), task_card(task_entry)
@@ -137,20 +152,20 @@ def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False) -> Pai
         if choice.values[kind].get("_target_") != entry.target:
             target = choice.values[kind].get("_target_")
             raise CommandError(f"{kind}._target_: {entry.name} is {entry.target}, and {target} would be another {kind}")
-    sentence = mismatch(choice.method, choice.task)
-    if sentence:
+    if sentence := mismatch(choice.method, choice.task):
         raise CommandError(sentence)
-    values = _resolved(choice, task_entry, at_scale(right, choice.task, choice.scale))
+    values = plain_values(choice, task_entry, at_scale(right, choice.task, choice.scale))
     method = build(values["method"], object, "method")
     if not isinstance(method, Method | Reference):
         raise CommandError(f"method._target_: {type(method).__name__} is not a Method")
     task = build(values["task"], Task, "task", name=choice.task, version=right.version)  # type: ignore[type-abstract]
     task.check()
+    if tuned:
+        task.check_validation()
     declared = build(values["hardware"], Hardware, "hardware")
-    posed = posed_type(type(task)).__name__
     hardware = declared.elsewhere() if elsewhere else declared.resolved(workers)
     said = overrides({"method": method_entry, "task": task_entry}, choice)
-    pair = Pair(choice, method, task, left, right, posed, declared, hardware, said)
+    pair = Pair(choice, method, task, left, right, posed_type(type(task)).__name__, declared, hardware, said)
     board_of(pair)
     pair.cell(0)  # what a preparation is built from may turn out to be missing
     for plugin in (method, task):
@@ -159,10 +174,14 @@ def resolve(choice: Choice, workers: int = 1, *, elsewhere: bool = False) -> Pai
 
 
 def overrides(entries: Mapping[str, catalog.Entry], choice: Choice) -> tuple[str, ...]:
-    """The values that were chosen otherwise than in the YAML files, as words of a command."""
+    """The values that were chosen otherwise than in the YAML files and in the tier, as words of a command."""
     words = []
     for kind, entry in entries.items():
         there, chosen = flatten(entry.values), flatten(choice.values[kind])
+        if kind == "task":  # what the tier would have changed, had the command not named it
+            tier = flatten(at_scale(task_card(entry), choice.task, choice.scale))
+            named = {key for key in tier if any(f"{key}.".startswith(f"{name}.") for name in choice.overridden)}
+            there |= {key: tier[key] for key in named}
         words += [
             f"{kind}.{key}={_word(value)}"
             for key, value in chosen.items()
@@ -200,8 +219,12 @@ def board_of(pair: Pair) -> Board:
     return board
 
 
-def _resolved(choice: Choice, entry: catalog.Entry, tier: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The three nodes without cards, the task's tier merged in, and interpolations replaced by what they point to."""
+def plain_values(choice: Choice, entry: catalog.Entry, tier: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The three nodes without cards, the task's tier merged in, and interpolations replaced by what they point to.
+
+    Raises:
+        CommandError: an interpolation points nowhere.
+    """
     nodes = {kind: {key: value for key, value in node.items() if key != "card"} for kind, node in choice.values.items()}
     nodes["task"] = _merge(entry.values, nodes["task"], tier, choice.overridden, "")
     try:

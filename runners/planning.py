@@ -23,7 +23,8 @@ from runners.pair import Choice, Pair, mismatch, resolve
 from tasks.base import NotApplicable
 
 GROUPS = ("method", "task", "hardware")
-OPERATIONAL = ("seed", "scale", "n_jobs", "jobs", "plan", "force", "store", "tracker", "outputs", "shard")
+TUNING = ("protocol", "trials", "tuning_seeds", "sampler")
+OPERATIONAL = ("seed", "scale", *TUNING, "n_jobs", "jobs", "plan", "force", "store", "tracker", "outputs", "shard")
 ROOT_KEYS = (*GROUPS, *OPERATIONAL, "card", "hydra")
 Compose = Callable[[list[str]], DictConfig]
 
@@ -145,23 +146,28 @@ def _glob(kind: str, glob: Any) -> list[str]:
 
 
 def plan(
-    values: Mapping[str, list[str]], compose: Compose, default_seed: int, workers: int = 1, *, elsewhere: bool = False
+    values: Mapping[str, list[str]],
+    compose: Compose,
+    default_seed: int,
+    workers: int = 1,
+    *,
+    elsewhere: bool = False,
+    tuned: bool = False,
 ) -> Plan:
     """Compose every distinct choice once, and keep those that can be run.
 
     Args:
         values: the values of every key, as override text.
-        compose: gives the config for a list of overrides.
-        default_seed: where `values` holds none.
+        compose, default_seed: the config for a list of overrides; where `values` holds no seed.
         workers, elsewhere: as for `runners.pair.resolve`.
+        tuned: whether tasks without validation data are left out.
 
     Raises:
         CommandError: naming what is wrong, or that nothing is left to run.
     """
     seeds = list(dict.fromkeys(seed_of(_number(text)) for text in values.get("seed", [str(default_seed)])))
     keys = [key for key in values if key != "seed"]
-    result = Plan()
-    fits: dict[tuple[str, str], bool] = {}
+    result, fits = Plan(), dict[tuple[str, str], bool]()
     for combination in itertools.product(*(values[key] for key in keys)):
         chosen = dict(zip(keys, combination, strict=True))
         names = (chosen["method"], chosen["task"])
@@ -171,7 +177,7 @@ def plan(
             continue
         config = compose([f"{key}={text}" for key, text in chosen.items()])
         try:
-            pair = resolve(choice_of(config, config.hydra), workers, elsewhere=elsewhere)
+            pair = resolve(choice_of(config, config.hydra), workers, elsewhere=elsewhere, tuned=tuned)
             result.pairs.append((pair, seeds))
         except NotApplicable as error:
             result.dropped[one_line(error)].append(" on ".join(names))

@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from results.protocols import TUNING
 from results.record import Record, Status
 
 _COLOURS = {Status.OK: "green", Status.SKIPPED: "yellow", Status.INTERRUPTED: "yellow"}
@@ -115,7 +116,8 @@ class Display:
         if record.status not in (Status.OK, Status.SKIPPED) and value is not None:
             shown = f"{shown}; {record.reason}"
         seconds = sum(record.seconds.get(phase, 0.0) for phase in ("solve", "evaluate"))
-        line = f" {self._count}/{self._total} {record.method} on {record.task}, seed {record.seed}: {shown}"
+        trial = f", trial {record.settings['tuning']['trial']}" if record.protocol == TUNING else ""
+        line = f" {self._count}/{self._total} {record.method} on {record.task}{trial}, seed {record.seed}: {shown}"
         line = f"{line} ({seconds:.1f} s) {record.id}"
         if self._live:
             self._console.print(Text(f"{record.status.value:11s}", style=colour).append(line, style="default"))

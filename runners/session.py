@@ -47,12 +47,18 @@ def open_store(given: str | None, outputs: Path, patience: float = 30.0) -> Stor
 
 
 def open_cells(store: Store, pairs: Sequence[tuple[Pair, Sequence[int]]], *, force: bool) -> list[Cell]:
-    """The distinct cells of these pairs that the store does not have yet."""
+    """The distinct cells of these pairs that the store does not have yet.
+
+    A trial of the tuned protocol was had however it ended, unless it was interrupted; `force` is for those that did
+    not end ok, so that no method is tried more often than others.
+    """
     cells: dict[str, Cell] = {}
     for pair, seeds in pairs:
         names = pair.cells(seeds)
         cells |= {name: Cell(pair, seed, name) for seed, name in names.items() if name not in cells}
-    done = set() if force else store.done(list(cells))
+    trials = [name for name, cell in cells.items() if cell.pair.trial]
+    done = store.done(trials, {Status.OK} if force else frozenset(Status) - {Status.INTERRUPTED})
+    done |= set() if force else store.done([name for name, cell in cells.items() if not cell.pair.trial])
     return [cell for name, cell in cells.items() if name not in done]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from results.leases import Leases
 from results.record import Status
 from results.store import Store, StoreError
 from runners import catalog, tracker
+from runners.budget import Budget, budget_of
 from runners.crew import Crew
 from runners.errors import CommandError, one_line
-from runners.forecast import forecast
+from runners.forecast import forecast, forecast_tuned
 from runners.hardware import cores
 from runners.inside import Inside
 from runners.keeper import Keeper
@@ -24,6 +25,7 @@ from runners.planning import Plan, expand, plan
 from runners.progress import Display
 from runners.session import BAD, Session, command_line, open_cells, open_store
 from runners.supervised import Cell, warm
+from runners.trials import run_trials, searches, without_search
 from runners.waiting import take_in
 
 PATIENCE = 5.0  # seconds to wait for a locked store before records are kept back
@@ -91,8 +93,9 @@ def look(work: Plan, store: Store, outputs: Path, display: Display, *, force: bo
         display.say(sentence)
     cells = open_cells(store, work.pairs, force=force)
     if len(cells) < work.cells():
-        display.say(f"skipped {work.cells() - len(cells)} of {work.cells()} cells: the store has them already "
-                    "(force=true runs them again)")  # fmt: skip
+        trials = all(pair.trial for pair, _ in work.pairs)
+        kind, again = ("trials", "") if trials else ("cells", " (force=true runs them again)")
+        display.say(f"skipped {work.cells() - len(cells)} of {work.cells()} {kind}: the store has them already{again}")
     display.begin(len(cells))
     return cells
 
@@ -158,6 +161,7 @@ def sweep(
             raise CommandError(f"{group} is not given; name one or more with {group}=..")
     if here and workers and not config.plan:
         warm_up(values["method"], values["task"])
+    budget = budget_of(values, config)
     fixed = [text for text in arguments if text.startswith("experiment=")]
     work = plan(
         values,
@@ -165,13 +169,55 @@ def sweep(
         int(config.seed),
         max(1, workers),
         elsewhere=not here,
+        tuned=budget is not None,
     )
-    if here or config.plan:
-        ended = run_plan(work, config)
-    else:
+
+    def go(some: Plan) -> list[Status]:
+        if here or config.plan:
+            return run_plan(some, config)
         from runners.shards import run_elsewhere
 
-        ended = run_elsewhere(work, config, context)
-    if any(status in BAD for status in ended):
+        return run_elsewhere(some, config, context)
+
+    ended, all_well = (go(work), True) if budget is None else run_tuned(work, budget, config, go)
+    if not all_well or any(status in BAD for status in ended):
         raise SystemExit(1)
     return ended
+
+
+def run_tuned(
+    work: Plan, budget: Budget, config: DictConfig, go: Callable[[Plan], list[Status]]
+) -> tuple[list[Status], bool]:
+    """Run the trials of a plan, choose, and run the scored cells; how these ended, and whether every method has any.
+
+    Args:
+        work: with the values of the YAML files.
+        budget: the same for every method.
+        config: of the command.
+        go: runs a plan.
+
+    Raises:
+        CommandError: a method's domains do not fit it, or the store cannot be used.
+    """
+    tried, outputs, force = searches(work, budget), outputs_of(config), bool(config.force)
+    store = open_store(config.store, outputs, PATIENCE)
+    try:
+        if config.plan:
+            found = run_trials(tried, store, lambda some: None, force=False)
+            print(forecast_tuned(work, tried, found, store, force=force, workers=max(1, workers_of(config))))  # noqa: T201
+            return [], True
+        say = Display().say
+        for sentence in [*take_in(store, outputs), *work.reasons(), *without_search(tried)]:
+            say(sentence)
+        found = run_trials(tried, store, go, force=force)
+    finally:
+        store.close()
+    scored, all_well = Plan(), True
+    for search in tried:
+        pair, sentence = search.scored(found)
+        if sentence:
+            say(sentence)
+        if pair is not None:
+            scored.pairs.append((pair, list(search.seeds)))
+        all_well = all_well and pair is not None
+    return go(scored) if scored.pairs else [], all_well

@@ -191,6 +191,27 @@ class Task(ABC):
         """
         raise NotApplicable(f"{self.name} knows no best answer")
 
+    def validate(self, solution: Any, seed: int, run: Run) -> Mapping[str, float]:
+        """Score a solution of `problem(seed)` on validation data, never on test data; hyperparameters are chosen by it.
+
+        Returns:
+            Metrics by the names that `evaluate` gives them, the one that ranks among them.
+
+        Raises:
+            Invalid: the solution breaks a rule of the problem.
+            NotApplicable: this task provides no validation data.
+        """
+        raise NotApplicable(f"{self.name} provides no validation data, so nothing can be tuned on it")
+
+    def check_validation(self) -> None:
+        """Say early whether this task provides validation data; the runner asks before it plans a trial.
+
+        Raises:
+            NotApplicable: it does not.
+        """
+        if type(self).validate is Task.validate:
+            raise NotApplicable(f"{self.name} provides no validation data, so nothing can be tuned on it")
+
     def score_offer(self, solution: Any, seed: int, run: Run) -> Mapping[str, float]:
         """Score one offer for the anytime curve; may be a cheaper form of `evaluate`."""
         return self.evaluate(solution, seed, run)
@@ -210,6 +231,10 @@ class Task(ABC):
         """Preparations that `problem` and `evaluate` ask for, by field name."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Preparation)}
+
+    def validation_preparations(self) -> dict[str, Preparation]:
+        """Further preparations that only `validate` asks for, by a name of their own."""
+        return {}
 
 
 def read_only(values: ArrayLike, dtype: Any = None) -> NDArray[Any]:

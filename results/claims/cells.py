@@ -12,10 +12,9 @@ from typing import Any
 
 from results.claims.readings import Found, number
 from results.claims.relations import Pattern, Place, read
+from results.protocols import PAPER_VALUES
 from results.record import Record, Status
 from results.selection import Texts, comparable, flatten, hardware
-
-PAPER_VALUES = "paper values"
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Cells:
         self._plain = functools.cache(plain or (lambda *_: Defaults()))
         self._flat: dict[int, Mapping[str, Any]] = {}
         self._boards: defaultdict[str, list[list[Record]]] = defaultdict(list)
-        for board in _current([list(group) for group in comparable(records, texts).values()]):
+        for board in _current([list(group.records) for group in comparable(records, texts)]):
             self._boards[board[0].task].append(board)
 
     def settings(self, places: Iterable[Place], scale: str) -> list[Setting]:

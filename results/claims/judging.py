@@ -18,8 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from results.comparison import LEVEL
-from results.stats import Interval, Sample, paired_interval, paired_p_value, seeds_needed, t_quantile, t_two_sided
+from results.stats import (
+    LEVEL,
+    Interval,
+    Sample,
+    paired_interval,
+    paired_p_value,
+    seeds_needed,
+    t_quantile,
+    t_two_sided,
+)
 
 _ROUNDING = 1e-12  # a difference below this part of the two numbers is zero
 _SMALLEST = 1e-3  # effects, in standard deviations, and skewness that do not matter

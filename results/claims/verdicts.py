@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from results.claims import judging
-from results.claims.cells import PAPER_VALUES, Cells, Setting
+from results.claims.cells import Cells, Setting
 from results.claims.columns import Evidence
 from results.claims.evidence import Axes, gather
 from results.claims.findings import Claim, Finding, Verdict
 from results.claims.notes import notes
 from results.claims.relations import Comparison, Curve, Part, Pattern, Place, Rank
-from results.comparison import LEVEL
+from results.protocols import PAPER_VALUES
 from results.record import Record
-from results.stats import holm
+from results.stats import LEVEL, holm
 
 # whether something that an attempt logged or measured was ever above zero; None where it did neither
 Acted = Callable[[Record, str], bool | None]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from results.leaderboard import Leaderboard, Row
-from results.report import numbers
-from results.report.boards import first, leads, units, work
+from results.report.boards import units
+from results.stats import LEVEL
+from results.tables import numbers
+from results.tables.content import first, spent, won, words
 
 
 def answers(board: Leaderboard) -> list[tuple[str, str]]:
@@ -27,8 +30,8 @@ def _listed(rows: Sequence[Row], most: int = 3) -> str:
 
 
 def _winner(board: Leaderboard, ranked: Sequence[Row]) -> str:
-    leading = [row for row in first(board) if leads(board, row)]
-    named = f"in {numbers.words(board.rank_metric)} ({'higher' if board.higher else 'lower'} is better)"
+    leading = [row for row in first(board) if won(board, row)]
+    named = f"in {words(board.rank_metric)} ({'higher' if board.higher else 'lower'} is better)"
     if len(ranked) == 1:
         return f"Only {ranked[0].method} has results."
     if len(leading) == 1 and len(first(board)) == 1:
@@ -39,18 +42,14 @@ def _winner(board: Leaderboard, ranked: Sequence[Row]) -> str:
 
 
 def _real(board: Leaderboard, ranked: Sequence[Row]) -> str:
-    count = max(len(row.seeds) for row in ranked)
-    if count < 2:
+    if max(len(row.seeds) for row in ranked) < 2:
         return "One seed tells nothing apart; run more."
-    best = ranked[0]
-    behind = [row for row in ranked if row.to_best is not None]
-    sentences = [f"Ranks come from paired tests over up to {count} shared seeds, at 5 % for the whole board (Holm)."]
-    if behind:
-        gap = behind[0].to_best
-        assert gap is not None
+    sentences = [_tested(ranked)] if len(ranked) > 1 else []
+    behind = next((row for row in ranked if row.to_best is not None), None)
+    if behind is not None and behind.to_best is not None:
         sentences.append(
-            f"{behind[0].method}, next to {best.method}, is {numbers.interval(gap[0], signed=True)} from it"
-            f" and has rank {behind[0].rank}."
+            f"{behind.method}, next to {ranked[0].method}, is {numbers.interval(behind.to_best[0], signed=True)} from"
+            f" it over the seeds that they share and has rank {behind.rank}."
         )
     failed = sum(sum(row.endings.values()) for row in ranked)
     if failed:
@@ -61,20 +60,20 @@ def _real(board: Leaderboard, ranked: Sequence[Row]) -> str:
     return " ".join(sentences)
 
 
-def _cost(board: Leaderboard, best: Row) -> str:
-    spent = [f"{numbers.number(work(best, unit))} {numbers.words(unit)}" for unit in units(board) if work(best, unit)]
-    clock = best.seconds.get("solve")
-    spent += [f"{numbers.seconds(clock)} s to solve"] if clock is not None else []
-    spent += [f"{numbers.number(round(best.memory))} MiB at most"] if best.memory else []
+def _tested(ranked: Sequence[Row]) -> str:
+    """Over how many seeds the pairs of rows could be compared."""
+    shared = [len(set(left.seeds).intersection(right.seeds)) for left, right in itertools.combinations(ranked, 2)]
+    if max(shared) < 2:
+        return "No two rows share two seeds, so that none can be told apart; run them on the same seeds."
+    span = f"{max(shared)}" if min(shared) == max(shared) else f"{min(shared)} to {max(shared)}"
+    return f"Ranks come from paired tests over {span} shared seeds, at {LEVEL * 100:g} % for the whole board (Holm)."
+
+
+def _cost(board: Leaderboard, leading: Row) -> str:
+    work = {unit: spent(leading, unit) for unit in units(board)}
+    told = [f"{numbers.number(value)} {words(unit)}" for unit, value in work.items() if value]
+    clock = leading.seconds.get("solve")
+    told += [f"{numbers.seconds(clock)} s to solve"] if clock is not None else []
+    told += [f"{numbers.number(round(leading.memory))} MiB at most"] if leading.memory else []
     place = f" on {board.machine}" if board.machine and clock is not None else ""
-    return f"{best.method}: {', '.join(spent) or 'nothing was counted'}{place}, for one seed."
-
-
-def command(board: Leaderboard) -> str:
-    """What runs a board again, with as many seeds as it has."""
-    seeds = sorted({seed for row in board.rows for seed in row.seeds})
-    span = f"seed=range({seeds[0]},{seeds[-1] + 1})" if seeds else "seed=range(0,5)"
-    folders = sorted({row.name.partition("/")[0] for row in board.rows})
-    pattern = f"[{','.join(f'{folder}/*' for folder in folders)}]" if len(folders) > 1 else f"{folders[0]}/*"
-    tier = "" if board.scale == "laptop" else f" scale={board.scale}"
-    return f"bakeoff run -m 'method=glob({pattern})' task={board.task}{tier} '{span}'"
+    return f"{leading.method}: {', '.join(told) or 'nothing was counted'}{place}, for one seed."

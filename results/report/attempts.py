@@ -4,45 +4,56 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
+from results.protocols import TUNING
 from results.record import Record, Status
-from results.report import numbers, places
-from results.report.curves import Curves
+from results.report import places
+from results.report.curves import of_one
 from results.report.pages import Pages
 from results.selection import flatten
+from results.tables import numbers
+from results.tables.content import ARROWS, words
 
 Pairs = list[tuple[str, str]]
 
 
-def page(record: Record, counts: bool, board: str) -> dict[str, Any]:
-    """What the template of an attempt shows.
+@dataclass(frozen=True)
+class Around:
+    """What the page of an attempt says beside its record.
 
     Args:
-        record: the whole record.
-        counts: whether its board holds it.
-        board: page of its task, or of the board there.
+        left_out: why it does not count, in a sentence; empty where it does.
+        arena, task, method: pages, the task's with the place of the board; empty where there are none.
+        repeat: the commands that run it again.
     """
-    curves = Curves()
-    curves.add("", record)
+
+    left_out: str
+    arena: str
+    task: str
+    method: str
+    repeat: str
+
+
+def page(record: Record, around: Around) -> dict[str, Any]:
+    """What the template of an attempt shows of its whole record."""
+    logged, scored = of_one(record)
     return {
         "r": record,
-        "counts": counts,
-        "arena_page": places.arena(record.arena),
-        "task_page": board,
-        "method_page": places.method(record.method),
+        "around": around,
+        "trial": record.protocol == TUNING,
         "facts": _facts(record),
         "metrics": _metrics(record),
-        "work": [(f"{numbers.words(unit)} ({account})", numbers.number(value)) for account, units in record.cost.items()
+        "work": [(f"{words(unit)} ({account})", numbers.number(value)) for account, units in record.cost.items()
                  for unit, value in units.items()],
         "seconds": [(phase, numbers.seconds(value)) for phase, value in record.seconds.items()],
         "offers": _offers(record),
         "logs": [(name, len(points), *_ends([point[-1] for point in points])) for name, points in record.logs.items()
                  if points],
-        "curves": in_page(curves.of("")),
-        "repeat": repeat(record),
+        "curves": {name: script_text(found) for name, found in (("logs", logged), ("offers", scored)) if found},
         "repeat_note": _note(record),
         "identity": pairs(record.identity),
         "settings": pairs(record.settings),
@@ -51,21 +62,16 @@ def page(record: Record, counts: bool, board: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write(pages: Pages, work: Iterable[tuple[Record, bool, str]]) -> None:
-    """Write the pages of some attempts, each with the other arguments of `page`."""
-    for record, counts, board in work:
-        pages.write("attempt.html", places.attempt(record.id), **page(record, counts, board))
+def write(pages: Pages, work: Iterable[tuple[Record, Around]]) -> None:
+    """Write the pages of some attempts."""
+    for record, around in work:
+        pages.write("attempt.html", places.attempt(record.id), **page(record, around))
 
 
-def in_page(values: Mapping[str, Any]) -> Markup:
-    """Values as JSON that may stand inside a script element; empty where there are none."""
-    return Markup(script_text(values) if values else "")  # noqa: S704 (nothing in it is markup)
-
-
-def script_text(values: Any) -> str:
-    """Values as JSON that nothing in a page can take for markup."""
+def script_text(values: Any) -> Markup:
+    """Values as JSON that may stand inside a script element: nothing in it can be taken for markup."""
     text = json.dumps(values, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
 
 
 def pairs(values: Mapping[str, Any]) -> Pairs:
@@ -96,7 +102,7 @@ def _metrics(record: Record) -> Pairs:
     for name, value in record.metrics.items():
         info = record.metric_info.get(name, {"unit": "", "direction": "none"})
         unit = f" ({info['unit']})" if info["unit"] else ""
-        found.append((f"{numbers.words(name)}{unit} {numbers.ARROWS[info['direction']]}".rstrip(), f"{value:.6g}"))
+        found.append((f"{words(name)}{unit}{ARROWS[info['direction']]}", f"{value:.6g}"))
     return found
 
 
@@ -106,30 +112,12 @@ def _offers(record: Record) -> list[list[str]]:
         return []
     units = sorted({unit for point in record.curve for unit in point.get("cost", {}).get("solve", {})})
     names = sorted({name for point in record.curve for name in point.get("metrics", {})})
-    table = [["seconds", *map(numbers.words, units), *map(numbers.words, names), "reason"]]
+    table = [["seconds", *map(words, units), *map(words, names), "reason"]]
     for point in record.curve:
         spent, scored = point.get("cost", {}).get("solve", {}), point.get("metrics", {})
         table.append([numbers.seconds(point.get("seconds")), *(numbers.number(spent.get(unit)) for unit in units),
                       *(numbers.number(scored.get(name)) for name in names), str(point.get("reason", ""))])  # fmt: skip
     return table
-
-
-def repeat(record: Record) -> str:
-    """The commands that run the cell again."""
-    words = [f"method={record.method}", f"task={record.task}", f"seed={record.seed}"]
-    words += [f"scale={record.scale}"] if record.scale != "laptop" else []
-    words += [f"hardware={record.hardware}", *record.settings.get("overrides", []), "force=true"]
-    lines = []
-    commit = (record.provenance.get("code") or {}).get("commit")
-    if commit:
-        lines.append(f"git checkout {commit}")
-    return "\n".join([*lines, f"bakeoff run {' '.join(map(_quoted, words))}", f"bakeoff explain {record.id}"])
-
-
-def _quoted(word: str) -> str:
-    """A word as a shell reads it."""
-    plain = word and all(letter.isalnum() or letter in "=_-./:," for letter in word)
-    return word if plain else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def _note(record: Record) -> str:
@@ -139,6 +127,8 @@ def _note(record: Record) -> str:
         sentences.append("The code had changes that were not committed, so the commit may not give the same numbers.")
     if "overrides" not in record.settings:
         sentences.append("The record does not say which values a command set; compare the configuration.")
+    if record.protocol == TUNING:
+        sentences.append("A trial is not run again where the store has it, hence the new folder.")
     versions = ", ".join(f"{name} {version}" for name, version in record.provenance.get("packages", {}).items())
     if versions:
         sentences.append(f"It ran with Python {record.provenance.get('python')}, {versions}.")

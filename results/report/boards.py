@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from results.leaderboard import Leaderboard, Row
-from results.report import numbers, places
+from results.report import places
+from results.report.curves import LARGEST, SEEDS
 from results.stats import Interval
-from results.tables.content import INTERVAL, note
+from results.tables import content, numbers
 
 INTERVALS = (
-    f"A mean is followed by ± half its {INTERVAL}, which says where the mean over all seeds would lie. With few seeds "
-    "an interval keeps its word only where scores spread roughly evenly around their mean.",
+    f"A mean is followed by ± half its {content.INTERVAL}, which says where the mean over all seeds would lie.",
+    "With few seeds an interval keeps its word only where scores spread roughly evenly around their mean.",
 )
+_WORDS = ("method", "fidelity")  # columns of text
+_HINTS = {
+    "rank": "rows that cannot be told apart share a rank",
+    "gap": "mean paired difference over shared seeds",
+    "seeds": "seeds scored",
+    "endings": "cells that did not end ok",
+    "work": "mean units of work, solve and use",
+    "clock": "mean seconds",
+    "memory": "highest resident memory",
+}
 
 
 @dataclass(frozen=True)
@@ -45,87 +56,50 @@ class Heading:
     hint: str = ""
 
 
-def title(board: Leaderboard) -> str:
-    """The task with what tells its boards apart."""
-    return f"{board.task} [{board.variant}]" if board.variant else board.task
-
-
 def about(board: Leaderboard) -> str:
     """Under which conditions a board holds."""
-    return f"version {board.version}, scale {board.scale}, {board.hardware}, {board.protocol}"
+    return ", ".join(content.conditions(board))
 
 
-def metrics(board: Leaderboard) -> list[str]:
-    """The rank metric, then what else was measured."""
-    measured = {name for row in board.rows for name in row.metrics}
-    return [board.rank_metric] + [n for n in board.metric_info if n in measured and n != board.rank_metric]
+def link(board: Leaderboard) -> str:
+    """Where a board stands on the page of its task."""
+    return f"{places.task(board.task)}#{places.board(board)}"
 
 
 def units(board: Leaderboard) -> list[str]:
-    """Units of work that some row spent."""
-    return sorted({unit for row in board.rows for account in row.cost.values() for unit in account})
-
-
-def work(row: Row, unit: str) -> float:
-    """Mean units of work of a row in both accounts."""
-    return sum(account.get(unit, 0.0) for account in row.cost.values())
-
-
-def heading(board: Leaderboard, name: str) -> str:
-    """A metric in words, with the arrow of its direction."""
-    return f"{numbers.words(name)} {numbers.ARROWS[board.metric_info[name]['direction']]}".rstrip()
+    """Units of work that some row spent, that which says most about cost first."""
+    main = content.main_unit(board)
+    return sorted(content.units(board), key=lambda unit: (unit != main, unit))
 
 
 def headings(board: Leaderboard) -> list[Heading]:
     """The heads of a board's columns."""
-    found = [Heading("rank", hint="rows that cannot be told apart share a rank"), Heading("method", numeric=False)]
-    found += [Heading(heading(board, name), hint=board.metric_info[name]["unit"]) for name in metrics(board)]
-    found += [Heading("to best", hint="mean paired difference over shared seeds"), Heading("n", hint="seeds scored")]
-    found += [Heading("other endings", hint="cells that did not end ok")]
-    found += [Heading(numbers.words(unit), hint="mean units of work, solve and use") for unit in units(board)]
-    found += [Heading(text, hint=hint) for text, hint in (("solve s", "mean seconds"), ("use s", "mean seconds"))]
-    return [*found, Heading("MiB", hint="highest resident memory"), Heading("fidelity", numeric=False)]
+    return [Heading(it.text, it.kind not in _WORDS, _hint(board, it)) for it in content.columns(board)]
+
+
+def _hint(board: Leaderboard, head: content.Heading) -> str:
+    return board.metric_info[head.name]["unit"] if head.kind == "metric" else _HINTS.get(head.kind, "")
 
 
 def cells(board: Leaderboard, row: Row) -> list[Cell]:
-    """One row under `headings`."""
+    """One row under `headings`: what every table says, with links to what is behind it."""
     evidence = places.evidence(places.board(board), row)
-    strong = leads(board, row)
-    found = [_rank(row, strong), Cell(row.method, row.method, places.method(row.name), strong=strong)]
-    for name in metrics(board):
-        interval = row.metrics.get(name)
-        key = interval.value if interval else None
-        found.append(Cell(numbers.interval(interval), key, evidence if interval else "", strong=strong))
-    gap, p_value = row.to_best or (None, 1.0)
-    hint = f"p = {p_value:.2g}, before Holm's correction" if gap else ""
-    found.append(Cell(numbers.interval(gap, signed=True), gap.value if gap else None, hint=hint))
-    found.append(Cell(str(len(row.seeds)), len(row.seeds), evidence))
-    endings = ", ".join(f"{count} {status}" for status, count in sorted(row.endings.items()))
-    found.append(Cell(endings or numbers.MISSING, sum(row.endings.values()), evidence if endings else ""))
-    found += [Cell(numbers.number(work(row, unit)), work(row, unit)) for unit in units(board)]
-    mark = "" if row.alone else "*"
-    for phase in ("solve", "evaluate"):
-        clock = row.seconds.get(phase)
-        found.append(Cell(f"{numbers.seconds(clock)}{mark if clock is not None else ''}", clock))
-    found.append(Cell(numbers.number(row.memory and round(row.memory)), row.memory))
-    return [*found, Cell(row.fidelity, row.fidelity)]
+    behind = {"metric": evidence, "seeds": evidence, "endings": evidence if row.endings else ""}
+    found = []
+    for it in content.cells(board, row):
+        goal = (
+            places.method(row.name) if it.kind == "method" else behind.get(it.kind, "") if it.value is not None else ""
+        )
+        hint = (
+            f"{numbers.p_value(row.to_best[1])}, before Holm's correction" if it.kind == "gap" and row.to_best else ""
+        )
+        found.append(Cell(it.text, it.value, goal, hint, it.strong))
+    return found
 
 
-def _rank(row: Row, strong: bool) -> Cell:
-    if row.rank is not None:
-        return Cell(str(row.rank), row.rank, strong=strong)
-    return Cell("ref", 1e6) if row.role == "reference" and row.seeds else Cell(numbers.MISSING, None)
-
-
-def first(board: Leaderboard) -> list[Row]:
-    """The rows of rank 1."""
-    return [row for row in board.rows if row.rank == 1]
-
-
-def leads(board: Leaderboard, row: Row) -> bool:
-    """Whether a row may be called a winner: of rank 1, with more than one seed, and others are behind."""
-    ranked = [other for other in board.rows if other.rank is not None]
-    return row.rank == 1 and len(row.seeds) > 1 and len(first(board)) < len(ranked)
+def score(interval: Interval | None, goal: str = "", *, signed: bool = False) -> Cell:
+    """A mean with its interval as a cell."""
+    return Cell(numbers.interval(interval, signed), interval.value if interval else None, goal if interval else "")
 
 
 def view(board: Leaderboard, figures: Mapping[str, str]) -> dict[str, Any]:
@@ -137,14 +111,15 @@ def view(board: Leaderboard, figures: Mapping[str, str]) -> dict[str, Any]:
     """
     return {
         "id": places.board(board),
-        "title": title(board),
-        "link": f"{places.task(board.task)}#{places.board(board)}",
+        "title": content.named(board),
+        "link": link(board),
         "about": about(board),
-        "caption": f"{title(board)}, ranked by {heading(board, board.rank_metric)}",
+        "caption": f"{content.named(board)}, ranked by {content.heading(board, board.rank_metric)}",
         "headings": headings(board),
         "rows": [(cells(board, row), marks(board, row)) for row in board.rows],
-        "note": note(board),
+        "note": content.note(board),
         "figures": figures,
+        "seeds_of_curves": SEEDS,
     }
 
 
@@ -152,8 +127,8 @@ def marks(board: Leaderboard, row: Row) -> dict[str, Any]:
     """How a row is set apart from others."""
     badges = [("paper", "a paper\u2019s own method")] if row.role == "paper" else []
     badges += [("ablation", "a part of a method taken away or changed")] if row.role == "ablation" else []
-    badges += [("\u2020 stale", row.stale)] if row.stale else []
-    kind = "reference" if row.role == "reference" else "leads" if leads(board, row) else ""
+    badges += [("stale", row.stale)] if row.stale else []
+    kind = "reference" if row.role == "reference" else "leads" if content.won(board, row) else ""
     return {"kind": kind, "badges": badges}
 
 
@@ -167,32 +142,36 @@ def listed(value: Any) -> str:
 def chart(board: Leaderboard, curves: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What the figures of a board are drawn from, as plain values."""
     info = board.metric_info[board.rank_metric]
-    rows = [row for row in board.rows if row.seeds]
+    names = units(board)
     return {
         "id": places.board(board),
-        "title": title(board),
-        "metric": {"name": numbers.words(board.rank_metric), "unit": info["unit"], "higher": board.higher},
+        "title": content.named(board),
+        "metric": {"name": content.words(board.rank_metric), "unit": info["unit"], "higher": board.higher},
         "machine": board.machine,
-        "units": units(board),
-        "rows": [
-            {
-                "method": row.method,
-                "reference": row.role == "reference",
-                "rank": row.rank,
-                "seeds": list(row.seeds),
-                "scores": [row.scores[seed] for seed in row.seeds],
-                "interval": _bounds(row.metrics[board.rank_metric]),
-                "work": {unit: work(row, unit) for unit in units(board)},
-                "seconds": row.seconds.get("solve"),
-                "memory": row.memory,
-                "failed": sum(row.endings.values()),
-                "curves": curves.get(row.key, {}),
-                "page": places.evidence(places.board(board), row),
-            }
-            for row in rows
-        ],
+        "units": names,
+        "rows": [_charted(board, row, names) | {"curves": curves.get(row.key, {})} for row in board.rows if row.seeds],
+        "absent": [row.method for row in board.rows if not row.seeds],
     }
 
 
-def _bounds(interval: Interval) -> list[float | None]:
-    return [interval.value, interval.low, interval.high]
+def _charted(board: Leaderboard, row: Row, names: Sequence[str]) -> dict[str, Any]:
+    mean = row.metrics[board.rank_metric]
+    low, high = numbers.bounded(mean) or (None, None)
+    found: dict[str, Any] = numbers.portable({
+        "method": row.method,
+        "reference": row.role == "reference",
+        "rank": row.rank,
+        "seeds": list(row.seeds),
+        "scores": [_drawable(row.scores[seed]) for seed in row.seeds],
+        "interval": [_drawable(mean.value), _drawable(low), _drawable(high)],
+        "work": {unit: _drawable(content.spent(row, unit)) for unit in names},
+        "seconds": _drawable(row.seconds.get("solve")),
+        "memory": row.memory,
+        "other": sum(row.endings.values()),
+        "page": places.evidence(places.board(board), row),
+    })  # fmt: skip
+    return found
+
+
+def _drawable(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < LARGEST else None

@@ -75,9 +75,11 @@ class Catalogue:
 
     Args:
         version: of bakeoff.
+        hardware: the values of each hardware profile.
     """
 
     methods: Mapping[str, Described] = field(default_factory=dict)
     tasks: Mapping[str, Described] = field(default_factory=dict)
     arenas: Mapping[str, tuple[Block, ...]] = field(default_factory=dict)
     version: str = ""
+    hardware: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

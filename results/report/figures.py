@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from results.aggregates import pareto_front
-from results.report import numbers
 from results.standing import Standing
+from results.tables.content import words
 from results.tables.figure import printable
 
 if TYPE_CHECKING:
@@ -100,11 +100,13 @@ def _scores(board: Mapping[str, Any]) -> Figure:
     rows = board["rows"][:MOST]
     figure, axes = _axes(5.5, 0.8 + 0.26 * len(rows))
     for place, row in enumerate(rows):
-        axes.plot(row["scores"], [place - 0.14] * len(row["scores"]), "o", ms=3, alpha=0.5, color=PALETTE[0], mew=0)
+        scores = np.array(row["scores"], dtype=float)
+        axes.plot(scores, [place - 0.14] * len(scores), "o", ms=3, alpha=0.5, color=PALETTE[0], mew=0)
         mean, low, high = row["interval"]
         if low is not None:
             axes.plot([low, high], [place + 0.14] * 2, "-", color=PALETTE[1], lw=1.4)
-        axes.plot([mean], [place + 0.14], "D", ms=4, color=PALETTE[1])
+        if mean is not None:
+            axes.plot([mean], [place + 0.14], "D", ms=4, color=PALETTE[1])
     axes.set_yticks(range(len(rows)), [printable(row["method"]) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel(_label(board["metric"]))
@@ -116,7 +118,8 @@ def _scores(board: Mapping[str, Any]) -> Figure:
 def _cost(board: Mapping[str, Any]) -> Figure:
     unit = next(iter(board["units"]), None)
     found = [(row, row["work"].get(unit, 0.0) if unit else row["seconds"]) for row in board["rows"]]
-    known = [(row, cost) for row, cost in found if cost is not None][:MOST]
+    found = [(row, cost) for row, cost in found if cost is not None and row["interval"][0] is not None]
+    known = found[:MOST]
     figure, axes = _axes(6.5, 3.4 + 0.02 * MOST)
     for index, (row, cost) in enumerate(known):
         face = "none" if row["reference"] else PALETTE[index % len(PALETTE)]
@@ -129,7 +132,7 @@ def _cost(board: Mapping[str, Any]) -> Figure:
         front = pareto_front(cost, quality if board["metric"]["higher"] else -quality)
         order = np.argsort(cost[front], kind="stable")
         axes.step(cost[front][order], quality[front][order], where="post", color="#777777", lw=1, ls=":", zorder=2)
-    axes.set_xlabel(printable(numbers.words(unit)) if unit else "seconds to solve")
+    axes.set_xlabel(printable(words(unit)) if unit else "seconds to solve")
     axes.set_ylabel(_label(board["metric"]))
     _legend(axes, len(known))
     _left_out(axes, len(found))
@@ -143,10 +146,11 @@ def _curves(board: Mapping[str, Any]) -> Figure:
     figure, axes = _axes(6.5, 3.4 + 0.02 * MOST)
     for row, look in zip(having[:MOST], _looks(), strict=False):
         curve = row["curves"][name]
-        along = next(iter(curve["axes"].values()))
-        axes.plot(along, curve["mean"], lw=1.3, label=printable(row["method"]), **look)
+        along = np.array(next(iter(curve["axes"].values())), dtype=float)  # None becomes a gap
+        mean, low, high = (np.array(curve[kind], dtype=float) for kind in ("mean", "low", "high"))
+        axes.plot(along, mean, lw=1.3, label=printable(row["method"]), **look)
         if curve["seeds"] > 1:
-            axes.fill_between(along, curve["low"], curve["high"], color=look["color"], alpha=0.12, lw=0)
+            axes.fill_between(along, low, high, color=look["color"], alpha=0.12, lw=0)
     axes.set_xlabel(printable(next(iter(having[0]["curves"][name]["axes"]))))
     axes.set_ylabel(printable(name))
     _legend(axes, len(having))
@@ -190,12 +194,14 @@ def _ranks(standing: Standing) -> Figure:
     places = sorted((p for p in standing.places if p.mean_rank is not None), key=lambda p: (p.mean_rank, p.key))
     shown = places[:MOST]
     kept = {place.key for place in shown}
-    groups = [group for group in standing.cliques if len(kept.intersection(group)) > 1]
+    groups = [group for group in standing.cliques if len(group) > 1 and kept.intersection(group)]
     bars = 0.34 * len(groups)
-    figure, axes = _axes(5.5, 0.9 + 0.11 * len(groups) + 0.2 * ((len(shown) + 1) // 2))
+    longest = max(len(methods[place.key]) for place in shown)
+    width = max(5.5, 3.0 + 0.12 * longest)  # names stand on both sides, and the line between them must not shrink
+    figure, axes = _axes(width, 0.9 + 0.11 * len(groups) + 0.2 * ((len(shown) + 1) // 2))
     ranks = {place.key: float(place.mean_rank or 0.0) for place in places}
     for line, group in enumerate(groups):
-        own = [ranks[key] for key in group if key in kept]
+        own = [ranks[key] for key in group]  # those without a name in the figure among them
         axes.plot([min(own) - 0.04, max(own) + 0.04], [-0.35 - 0.34 * line] * 2, color="#333333", lw=2.6)
     half = (len(shown) + 1) // 2
     lowest, highest = 1.0, float(max(len(places), 2))
@@ -210,7 +216,8 @@ def _ranks(standing: Standing) -> Figure:
     axes.set_ylim(-1.2 - bars - 0.62 * half, 0.0)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel(f"mean rank; critical difference {standing.difference:.2f}")
+    named = f"; the first {MOST} of {len(places)} methods are named" if len(places) > MOST else ""
+    axes.set_xlabel(f"mean rank; critical difference {standing.difference:.2f}{named}")
     axes.set_yticks([])
     axes.grid(visible=False)
     for side, spine in axes.spines.items():

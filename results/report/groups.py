@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from results.report import boards, numbers, places
+from results.report import boards, places
 from results.report.boards import Cell, Heading
 from results.standing import FEW, Place, Standing
+from results.tables import content, numbers
 
 RULE = (
     "Scores are normalised for each task: 0 is its legal dumb answer, 1 is {top}. An attempt that failed, ended "
@@ -19,19 +21,21 @@ RULE = (
 def name(standing: Standing) -> str:
     """The name of a standing, in links and for its files."""
     told = (standing.arena, standing.problem, standing.scale, standing.hardware, standing.protocol)
-    return f"standing-{places.part(standing.problem)}-{places.short(repr(told))}"
+    return f"standing-{places.part(standing.problem.lower())}-{places.short(repr(told))}"
 
 
 def chart(standing: Standing) -> dict[str, Any]:
     """What the performance profile is drawn from, as plain values."""
-    return {
-        "thresholds": [float(f"{value:.5g}") for value in standing.thresholds],
+    found: dict[str, Any] = numbers.portable({
+        "thresholds": standing.thresholds.tolist(),
         "rows": [
             {"method": place.method, "share": [float(f"{v:.4g}") for v in standing.profiles[place.key].value]}
             for place in standing.places
             if place.key in standing.profiles
         ],
-    }
+        "absent": [place.method for place in standing.places if place.key not in standing.profiles],
+    })  # fmt: skip
+    return found
 
 
 def view(standing: Standing, figures: Mapping[str, str]) -> dict[str, Any]:
@@ -39,7 +43,7 @@ def view(standing: Standing, figures: Mapping[str, str]) -> dict[str, Any]:
     several = len(standing.boards) > 1
     heads = [Heading("method", numeric=False), Heading("IQM ↑", hint="interquartile mean of normalised scores")]
     heads += [Heading("optimality gap ↓", hint="how far runs stay below 1"), Heading("mean rank ↓")]
-    heads += [Heading(f"{board.task.rpartition('/')[2]}: {boards.heading(board, board.rank_metric)}", hint=board.task)
+    heads += [Heading(f"{board.task.rpartition('/')[2]}: {content.heading(board, board.rank_metric)}", hint=board.task)
               for board in standing.boards]  # fmt: skip
     heads += [
         Heading("counted as 0", hint="attempts that failed, diverged or ran out"),
@@ -65,20 +69,16 @@ def _cells(standing: Standing, place: Place) -> list[Cell]:
     rows = [next((row for row in board.rows if row.key == place.key), None) for board in standing.boards]
     known = next(row for row in rows if row is not None)
     found = [Cell(place.method, place.method, places.method(known.name))]
-    found += [_interval(place.iqm), _interval(place.gap), Cell(numbers.number(place.mean_rank), place.mean_rank)]
+    found += [boards.score(place.iqm), boards.score(place.gap), Cell(numbers.number(place.mean_rank), place.mean_rank)]
     for board, row in zip(standing.boards, rows, strict=True):
         if row is None or not row.seeds:
             found.append(Cell(numbers.MISSING, None))
             continue
         mean = row.metrics[board.rank_metric]
         link = places.evidence(places.board(board), row)
-        found.append(Cell(numbers.interval(mean), mean.value, link, f"rank {row.rank}", boards.leads(board, row)))
+        found.append(replace(boards.score(mean, link), hint=f"rank {row.rank}", strong=content.won(board, row)))
     found.append(Cell(str(place.failures), place.failures))
     return [*found, Cell(", ".join(place.lacking) or numbers.MISSING, ", ".join(place.lacking))]
-
-
-def _interval(found: Any) -> Cell:
-    return Cell(numbers.interval(found), found.value if found else None)
 
 
 def _ranks_text(standing: Standing) -> str:

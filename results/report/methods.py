@@ -8,11 +8,18 @@ from typing import Any
 
 from results.leaderboard import Leaderboard, Row
 from results.record import Record
-from results.report import boards, numbers, places
+from results.report import boards, commands, places
 from results.report.boards import Cell, Heading
 from results.report.facts import Catalogue, Described
+from results.report.overview import arena_names
+from results.tables import content, numbers
 
 _STANDING = ("board", "scale", "hardware", "rank", "of", "score", "to best", "n", "not ok")
+
+
+def names(made: Sequence[Leaderboard], catalogue: Catalogue) -> list[str]:
+    """The methods that have pages: those that stand on a board or are in the catalogue."""
+    return sorted({row.name for board in made for row in board.rows} | set(catalogue.methods))
 
 
 def pages(
@@ -24,7 +31,8 @@ def pages(
     for board in made:
         for row in board.rows:
             rows[row.name].append((board, row))
-    for name in sorted(set(rows) | set(catalogue.methods)):
+    arenas = arena_names(made, catalogue)
+    for name in names(made, catalogue):
         about = catalogue.methods.get(name, Described(name, trouble="It is not in the catalogue here."))
         arena = name.partition("/")[0]
         yield (
@@ -33,7 +41,7 @@ def pages(
                 "name": name,
                 "kind": "method",
                 "about": about,
-                "arena": {"name": arena, "page": places.arena(arena) if arena in catalogue.arenas else "index.html"},
+                "arena": {"name": arena, "page": places.arena(arena) if arena in arenas else ""},
                 "title": about.title,
                 "facts": _facts(about),
                 "standing_headings": [Heading(word, numeric=word not in _STANDING[:3]) for word in _STANDING],
@@ -59,49 +67,47 @@ def _facts(about: Described) -> list[tuple[str, str]]:
 
 
 def _standing(board: Leaderboard, row: Row) -> list[Cell]:
-    link = f"{places.task(board.task)}#{places.board(board)}"
     ranked = sum(other.rank is not None for other in board.rows)
-    score = row.metrics.get(board.rank_metric)
-    label = boards.title(board) + (row.method[len(row.name) :] if row.method != row.name else "")
+    label = _labelled(board, row)
     return [
-        Cell(label, label, link),
+        Cell(label, label, boards.link(board)),
         Cell(board.scale, board.scale),
         Cell(board.hardware, board.hardware),
-        Cell(numbers.number(row.rank), row.rank, strong=boards.leads(board, row)),
+        Cell(numbers.number(row.rank), row.rank, strong=content.won(board, row)),
         Cell(str(ranked), ranked),
-        Cell(numbers.interval(score), score.value if score else None, places.evidence(places.board(board), row)),
-        Cell(*_gap(row)),
+        boards.score(row.metrics.get(board.rank_metric), places.evidence(places.board(board), row)),
+        boards.score(row.to_best[0] if row.to_best else None, signed=True),
         Cell(str(len(row.seeds)), len(row.seeds)),
         Cell(str(len(row.others)), len(row.others)),
     ]
 
 
-def _gap(row: Row) -> tuple[str, float | None]:
-    gap = row.to_best[0] if row.to_best else None
-    return numbers.interval(gap, signed=True), gap.value if gap else None
+def _labelled(board: Leaderboard, row: Row) -> str:
+    """A board, and which values of a method that has several."""
+    return content.named(board) + row.method.removeprefix(row.name)
 
 
 def _command(name: str, rows: Sequence[tuple[Leaderboard, Row]], catalogue: Catalogue) -> str:
     arena = name.partition("/")[0]
     near = {task for task in catalogue.tasks if task.partition("/")[0] == arena}
     own = sorted({board.task for board, _ in rows} or near)
-    return f"bakeoff run -m method={name} task={','.join(own) or '..'} 'seed=range(0,5)'"
+    return commands.method(name, own)
 
 
 def _evidence(board: Leaderboard, row: Row, records: Mapping[str, Record]) -> dict[str, Any]:
-    metrics = boards.metrics(board)
-    units = boards.units(board)
+    metrics = content.metrics(board)
+    units = content.units(board)
     heads = [Heading("attempt", numeric=False), Heading("seed"), Heading("ending", numeric=False)]
-    heads += [Heading(boards.heading(board, name)) for name in metrics]
-    heads += [Heading(numbers.words(unit)) for unit in units]
+    heads += [Heading(content.heading(board, name)) for name in metrics]
+    heads += [Heading(content.words(unit)) for unit in units]
     heads += [Heading("solve s"), Heading("MiB"), Heading("reason", numeric=False)]
     found = [records[name] for name in (*row.attempts, *row.others)]
     return {
         "id": f"{places.board(board)}-{row.key}",
-        "title": boards.title(board) + (row.method[len(row.name) :] if row.method != row.name else ""),
+        "title": _labelled(board, row),
         "method": row.method,
         "about": boards.about(board),
-        "link": f"{places.task(board.task)}#{places.board(board)}",
+        "link": boards.link(board),
         "stale": row.stale,
         "headings": heads,
         "rows": [(_attempt(record, metrics, units), {"kind": "", "badges": []}) for record in found],
@@ -116,7 +122,7 @@ def _attempt(record: Record, metrics: Sequence[str], units: Sequence[str]) -> li
     ]
     for name in metrics:
         value = record.metrics.get(name)
-        found.append(Cell(numbers.MISSING if value is None else f"{value:.5g}", value))
+        found.append(Cell(numbers.number(value), value))
     for unit in units:
         spent = sum(account.get(unit, 0.0) for account in record.cost.values())
         found.append(Cell(numbers.number(spent), spent))

@@ -8,10 +8,11 @@ from typing import Any
 
 from results.leaderboard import Leaderboard, Row
 from results.record import Record, Status
-from results.report import boards, numbers, places
+from results.report import boards, commands, places
 from results.report.boards import Cell, Heading
 from results.report.facts import Block, Catalogue, Described
 from results.report.groups import RULE
+from results.tables import content, numbers
 
 Page = tuple[str, dict[str, Any]]
 _TASK_FACTS = ("version", "rank", "scales", "axes", "data")
@@ -19,14 +20,24 @@ _TASK_FACTS = ("version", "rank", "scales", "axes", "data")
 
 def front(heads: Sequence[Record], made: Sequence[Leaderboard], catalogue: Catalogue) -> dict[str, Any]:
     """The front page: each arena in figures, and every board with who leads it."""
-    names = sorted({record.arena for record in heads} | set(catalogue.arenas))
-    words = ("board", "scale", "hardware", "ranked by", "in front", "best mean", "n", "rows", "not ok", "stale")
-    numeric = ("best mean", "n", "rows", "not ok", "stale")
+    words = ("board", "scale", "hardware", "ranked by", "in front", "its mean", "n", "rows", "not ok", "stale")
+    numeric = ("its mean", "n", "rows", "not ok", "stale")
+    hints = {"its mean": "of several in front, that of the best mean", "n": "seeds behind this mean"}
     return {
-        "arenas": [_arena(name, heads, catalogue) for name in names],
-        "headings": [Heading(word, numeric=word in numeric) for word in words],
+        "arenas": [_arena(name, heads, catalogue) for name in arena_names(made, catalogue)],
+        "headings": [Heading(word, word in numeric, hints.get(word, "")) for word in words],
         "rows": [(_line(board), {"kind": "", "badges": []}) for board in made],
     }
+
+
+def arena_names(made: Sequence[Leaderboard], catalogue: Catalogue) -> list[str]:
+    """The arenas that have pages."""
+    return sorted({board.arena for board in made} | set(catalogue.arenas))
+
+
+def task_names(made: Sequence[Leaderboard], catalogue: Catalogue) -> list[str]:
+    """The tasks that have pages."""
+    return sorted({board.task for board in made} | set(catalogue.tasks))
 
 
 def _arena(name: str, heads: Sequence[Record], catalogue: Catalogue) -> dict[str, Any]:
@@ -58,8 +69,8 @@ def question(blocks: Sequence[Block]) -> str:
 
 def _line(board: Leaderboard) -> list[Cell]:
     ranked = [row for row in board.rows if row.rank is not None]
-    leading = boards.first(board)
-    link = f"{places.task(board.task)}#{places.board(board)}"
+    leading = content.first(board)
+    link = boards.link(board)
     shown = ", ".join(row.method for row in leading[:3]) + (f" and {len(leading) - 3} more" if len(leading) > 3 else "")
     if len(leading) == len(ranked) > 1:
         shown = f"none told apart; best mean: {ranked[0].method}"
@@ -68,12 +79,12 @@ def _line(board: Leaderboard) -> list[Cell]:
     stale = sum(bool(row.stale) for row in board.rows)
     count = len(ranked[0].seeds) if ranked else 0
     return [
-        Cell(boards.title(board), boards.title(board), link),
+        Cell(content.named(board), content.named(board), link),
         Cell(board.scale, board.scale),
         Cell(board.hardware, board.hardware),
-        Cell(boards.heading(board, board.rank_metric), board.rank_metric),
-        Cell(shown or numbers.MISSING, shown, strong=len(leading) == 1 and boards.leads(board, leading[0])),
-        Cell(numbers.interval(mean), mean.value if mean else None, link),
+        Cell(content.heading(board, board.rank_metric), board.rank_metric),
+        Cell(shown or numbers.MISSING, shown, strong=len(leading) == 1 and content.won(board, leading[0])),
+        boards.score(mean, link),
         Cell(str(count), count),
         Cell(str(len(board.rows)), len(board.rows)),
         Cell(str(failed), failed, "endings.html" if failed else ""),
@@ -121,7 +132,7 @@ def arenas(
 ) -> Iterator[Page]:
     """The page of every arena."""
     run = Counter(row.name for board in made for row in board.rows)
-    for name in sorted({board.arena for board in made} | set(catalogue.arenas)):
+    for name in arena_names(made, catalogue):
         own = [board for board in made if board.arena == name]
         done = {board.task for board in own}
         ran = {row.name for board in own for row in board.rows if row.role != "reference"}
@@ -147,7 +158,8 @@ def _named(name: str, page: str, about: Described | None, run: bool) -> dict[str
 
 def tasks(made: Sequence[Leaderboard], views: Mapping[str, Mapping[str, Any]], catalogue: Catalogue) -> Iterator[Page]:
     """The page of every task."""
-    for name in sorted({board.task for board in made} | set(catalogue.tasks)):
+    known = arena_names(made, catalogue)
+    for name in task_names(made, catalogue):
         own = [board for board in made if board.task == name]
         arena = own[0].arena if own else name.partition("/")[0]
         about = catalogue.tasks.get(name, Described(name, trouble="It is not in the catalogue here."))
@@ -156,7 +168,8 @@ def tasks(made: Sequence[Leaderboard], views: Mapping[str, Mapping[str, Any]], c
             {
                 "name": name,
                 "kind": "task",
-                "arena": {"name": arena, "page": places.arena(arena)},
+                "arena": {"name": arena, "page": places.arena(arena) if arena in known else ""},
+                "command": commands.task(name),
                 "about": about,
                 "title": about.title,
                 "facts": [(key, boards.listed(about.card[key])) for key in _TASK_FACTS if about.card.get(key)],

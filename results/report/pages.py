@@ -10,7 +10,8 @@ from typing import Any
 
 import jinja2
 
-from results.report import numbers, places
+from results.report import places, wording
+from results.tables import numbers
 
 
 @dataclass(frozen=True)
@@ -41,5 +42,5 @@ def _templates() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters |= {"number": numbers.number, "ticked": numbers.ticked}
+    made.filters |= {"number": numbers.number, "count": wording.count, "ticked": wording.ticked}
     return made

@@ -1,4 +1,5 @@
-"""Where each page of the site is. Names come from records, which may hold anything; no path leaves the folder."""
+"""Where each page of the site is. Names come from records, which may hold anything; no path leaves the folder, and no
+two names share one, on any file system."""
 
 from __future__ import annotations
 
@@ -7,7 +8,14 @@ import re
 
 from results.leaderboard import Leaderboard, Row
 
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_PLAIN = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,99}")  # some file systems do not tell capital letters from small ones
+_TAKEN = re.compile(
+    r"x-[0-9a-f]{10}"  # what `part` makes itself
+    r"|.*\.html"  # a folder `toys.html` would stand where the page of `toys` is
+    r"|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?"  # Windows keeps these names for devices
+    r"|.*\."  # Windows drops the dot
+)
+_LONGEST = 180  # letters of a path below its folder
 
 
 def short(text: str) -> str:
@@ -17,11 +25,12 @@ def short(text: str) -> str:
 
 def part(text: str) -> str:
     """A text as one part of a path: itself where that is safe, else a short name for it."""
-    return text if _PLAIN.fullmatch(text) and not text.endswith(".") else f"x-{short(text)}"
+    return text if _PLAIN.fullmatch(text) and not _TAKEN.fullmatch(text) else f"x-{short(text)}"
 
 
 def _path(kind: str, name: str) -> str:
-    return "/".join([kind, *(part(piece) for piece in name.split("/"))]) + ".html"
+    path = "/".join(part(piece) for piece in name.split("/"))
+    return f"{kind}/{path if len(path) <= _LONGEST else f'x-{short(name)}'}.html"
 
 
 def arena(name: str) -> str:
@@ -39,6 +48,11 @@ def method(name: str) -> str:
     return _path("methods", name)
 
 
+def paper(name: str) -> str:
+    """The page of a paper."""
+    return _path("papers", name)
+
+
 def attempt(name: str) -> str:
     """The page of an attempt; in folders of some hundred, since many programs are slow with more."""
     return f"attempts/{short(name)[:2]}/{part(name)}.html"
@@ -46,8 +60,7 @@ def attempt(name: str) -> str:
 
 def board(board: Leaderboard) -> str:
     """The name of a board, in links and for its files."""
-    told = (board.task, board.variant, board.scale, board.hardware, board.protocol)
-    return f"{part(board.task.rpartition('/')[2])}-{short(repr(told))}"
+    return f"{part(board.task.rpartition('/')[2])}-{board.key}"
 
 
 def evidence(board_name: str, row: Row) -> str:

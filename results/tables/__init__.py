@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from results.leaderboard import Leaderboard
-from results.tables.content import apart, cells, columns, footnotes, note, title, won
+from results.tables.content import Cell, Heading, apart, cells, columns, footnotes, note, title, won
 
-__all__ = ["ENDINGS", "FORMATS", "apart", "cells", "columns", "footnotes", "note", "render", "title", "won"]
+__all__ = ["ENDINGS", "FORMATS", "Cell", "Heading", "apart", "cells", "columns", "footnotes", "note", "render", "title",
+           "won"]  # fmt: skip
 
 FORMATS = ("terminal", "md", "csv", "json", "latex", "html")
 ENDINGS = {".txt": "terminal", ".md": "md", ".csv": "csv", ".json": "json", ".tex": "latex", ".html": "html"}

@@ -10,7 +10,8 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from results.comparison import LEVEL, Comparison, Side
+from results.comparison import Comparison, Side
+from results.stats import LEVEL
 from results.tables.content import INTERVAL, STALE, TEST, clean, title
 from results.tables.markdown import escaped, table
 from results.tables.numbers import MISSING, bounded, interval, number, p_value, portable, seconds, writer

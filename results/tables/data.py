@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from results.leaderboard import Leaderboard, Row
-from results.tables.content import apart, clean, won
+from results.tables.content import apart, clean, left_out, won
 from results.tables.numbers import portable
 
 
@@ -38,14 +38,14 @@ def as_csv(boards: Sequence[Leaderboard]) -> str:
 
 
 def _flat(board: Leaderboard, row: Row) -> dict[str, Any]:
-    own = {name: value for name, value in asdict(row).items() if name != "to_best"}
+    own = {name: value for name, value in asdict(row).items() if name not in ("to_best", "ended")}
     gap = asdict(row.to_best[0]) | {"p_value": row.to_best[1]} if row.to_best is not None else None
     about = {"arena": board.arena, "problem": board.problem, "task": board.task, "task_variant": board.variant,
              "scale": board.scale, "hardware": board.hardware, "protocol": board.protocol,
-             "task_version": board.version, "rank_metric": board.rank_metric,
+             "task_version": board.version, "board": board.key, "rank_metric": board.rank_metric,
              "direction": board.metric_info[board.rank_metric]["direction"],
              "prices": board.prices, "priced": board.priced, "machine": board.machine,
-             "rebuilt": list(board.rebuilt)}  # fmt: skip
+             "rebuilt": list(board.rebuilt), "left_out": " ".join(left_out(board))}  # fmt: skip
     own["scores"] = {str(seed): row.scores[seed] for seed in sorted(row.scores)}
     own |= {"n": len(row.seeds), "to_best": gap, "apart": row.method in apart(board), "won": won(board, row)}
     flat: dict[str, Any] = portable(about | own)

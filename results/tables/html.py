@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from results.leaderboard import Leaderboard
-from results.tables.content import EMPTY, cells, columns, footnotes, note, reasons, title, won
+from results.tables.content import EMPTY, cells, columns, footnotes, note, reasons, title
 
 _PAGE = """\
 <!doctype html>
@@ -38,15 +38,15 @@ p, ul { max-width: 50rem; color: color-mix(in srgb, currentColor 80%, transparen
 <table>
 <caption>{{ board.title }}</caption>
 <thead>
-<tr>{% for heading in board.headings %}<th scope="col">{{ heading }}</th>{% endfor %}</tr>
+<tr>{% for heading in board.headings %}<th scope="col">{{ heading.text }}</th>{% endfor %}</tr>
 </thead>
 <tbody>
 {%- for row in board.rows %}
 <tr>
-{%- for cell in row.cells %}
-{%- set tag = "th" if loop.index0 == 1 else "td" %}
+{%- for cell in row %}
+{%- set tag = "th" if cell.kind == "method" else "td" %}
 <{{ tag }}{% if tag == "th" %} scope="row"{% endif %}>
-{%- if row.won and loop.index0 in (1, 2) %}<strong>{{ cell }}</strong>{% else %}{{ cell }}{% endif -%}
+{%- if cell.strong %}<strong>{{ cell.text }}</strong>{% else %}{{ cell.text }}{% endif -%}
 </{{ tag }}>
 {%- endfor %}
 </tr>
@@ -81,6 +81,6 @@ def _content(board: Leaderboard) -> dict[str, Any]:
         "title": title(board),
         "note": note(board),
         "headings": columns(board),
-        "rows": [{"cells": cells(board, row), "won": won(board, row)} for row in board.rows],
+        "rows": [cells(board, row) for row in board.rows],
         "lines": [*footnotes(board), *reasons(board)],
     }

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from results.leaderboard import Leaderboard, Row
-from results.tables.content import EMPTY, cells, columns, footnotes, main_unit, metrics, note, title, units, won
+from results.tables.content import EMPTY, cells, columns, footnotes, main_unit, metrics, note, title, units
 
 HEAD = r"% \usepackage{booktabs}; nothing else is needed, whatever the encoding of the document"
+LONG_HEAD = r"% \usepackage{booktabs,longtable}; nothing else is needed, whatever the encoding of the document"
+_LONG = 40  # rows from which a table goes over several pages, since a float cannot
 _WIDTH = 90  # characters of footnote size in a line of an article; metrics beyond that are left out
 _FLOATS = 10  # tables after which they are put out, since LaTeX can hold back only so many
 _GREEK = r"alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
@@ -36,12 +38,13 @@ _HYPHENS = re.compile(r"(?<=-)(?=-)")  # between two, which would become a dash
 
 
 def latex(boards: Sequence[Leaderboard]) -> str:
-    """One table environment a board, to be read by `\\input`."""
+    """One table environment a board, or one longtable for many rows, to be read by `\\input`."""
     labels = _labels(boards)
     made = [_table(board, label) for board, label in zip(boards, labels, strict=True)]
     for place in range(_FLOATS, len(made), _FLOATS):
         made[place] = f"\\clearpage\n{made[place]}"
-    return "\n\n".join([HEAD, *made] if made else [HEAD, f"% {EMPTY}"])
+    head = LONG_HEAD if any(len(board.rows) >= _LONG for board in boards) else HEAD
+    return "\n\n".join([head, *made] if made else [head, f"% {EMPTY}"])
 
 
 def escaped(text: str) -> str:
@@ -76,37 +79,53 @@ def _labels(boards: Sequence[Leaderboard]) -> list[str]:
 def _table(board: Leaderboard, label: str) -> str:
     kept, dropped = _chosen(board)
     headings = columns(board)
-    lines = [
+    head = " & ".join(escaped(_short(headings[index].text)) for index in kept) + r" \\"
+    caption = f"\\caption[{{{escaped(title(board))}}}]{{{escaped(title(board))}. {escaped(note(board))}}}"
+    form = f"{{@{{}}{''.join('l' if headings[index].kind == 'method' else 'r' for index in kept)}@{{}}}}"
+    rows = [_line(board, row, kept) for row in board.rows]
+    made = (_long if len(rows) >= _LONG else _float)(f"{caption}\\label{{{label}}}", form, head, rows, footnotes(board))
+    left_out = ", ".join(escaped(heading) for heading in dropped)
+    return "\n".join(([f"% too wide for paper: {left_out}"] if dropped else []) + made)
+
+
+def _float(caption: str, form: str, head: str, rows: Sequence[str], notes: Sequence[str]) -> list[str]:
+    return [
         r"\begin{table}[htbp]",
         r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
-        f"\\caption[{{{escaped(title(board))}}}]{{{escaped(title(board))}. {escaped(note(board))}}}",
-        f"\\label{{{label}}}",
-        f"\\begin{{tabular}}{{@{{}}{''.join('l' if index == 1 else 'r' for index in kept)}@{{}}}}",
-        r"\toprule",
-        " & ".join(escaped(_short(headings[index])) for index in kept) + r" \\",
-        r"\midrule",
-        *(_line(board, row, kept) for row in board.rows),
-        r"\bottomrule",
+        caption,
+        f"\\begin{{tabular}}{form}",
+        *(r"\toprule", head, r"\midrule", *rows, r"\bottomrule"),
         r"\end{tabular}",
-        *(f"\\par\\smallskip{{\\raggedright {escaped(line)}\\par}}" for line in footnotes(board)),
+        *(f"\\par\\smallskip{{\\raggedright {escaped(line)}\\par}}" for line in notes),
         r"\end{table}",
     ]
-    left_out = ", ".join(escaped(heading) for heading in dropped)
-    return "\n".join(([f"% too wide for paper: {left_out}"] if dropped else []) + lines)
+
+
+def _long(caption: str, form: str, head: str, rows: Sequence[str], notes: Sequence[str]) -> list[str]:
+    """Over several pages, with the heads on each."""
+    return [
+        r"{\footnotesize\setlength{\tabcolsep}{4pt}\setlength{\LTcapwidth}{\linewidth}",
+        f"\\begin{{longtable}}{form}",
+        f"{caption}\\\\",
+        *(r"\toprule", head, r"\midrule", r"\endfirsthead", r"\toprule", head, r"\midrule", r"\endhead"),
+        *(r"\bottomrule", r"\endfoot", *rows),
+        r"\end{longtable}",
+        *(f"{{\\raggedright {escaped(line)}\\par}}" for line in notes),
+        "}",
+    ]
 
 
 def _line(board: Leaderboard, row: Row, kept: Sequence[int]) -> str:
-    texts = cells(board, row)
-    winner = won(board, row)
-    made = [f"\\textbf{{{escaped(texts[i])}}}" if winner and i in (1, 2) else escaped(texts[i]) for i in kept]
-    return " & ".join(made) + r" \\"
+    made = cells(board, row)
+    texts = [f"\\textbf{{{escaped(made[i].text)}}}" if made[i].strong else escaped(made[i].text) for i in kept]
+    return " & ".join(texts) + r" \\"
 
 
 def _chosen(board: Leaderboard) -> tuple[list[int], list[str]]:
     """Columns for the width of paper, and the metrics that did not fit: rank, method, the rank metric, the gap, n,
     failures, the main cost and the clock always stay."""
-    headings = columns(board)
-    texts = [cells(board, row) for row in board.rows]
+    headings = [heading.text for heading in columns(board)]
+    texts = [[cell.text for cell in cells(board, row)] for row in board.rows]
     widths = [max(len(_short(line[index])) for line in [headings, *texts]) + 2 for index in range(len(headings))]
     first = len(metrics(board)) + 2  # of the columns behind the metrics
     work = [first + 3 + units(board).index(unit) for unit in [main_unit(board)] if unit is not None]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from results.leaderboard import Leaderboard, Row
-from results.tables.content import EMPTY, cells, columns, footnotes, note, reasons, title, won
+from results.tables.content import EMPTY, cells, columns, footnotes, note, reasons, title
 
 # what would begin markup: emphasis needs a mark with a letter behind it, so other ones stay as they are
 _MARKUP = re.compile(r"[\\`$]|[*~](?=\S)|(?<![^\W_])_(?=\S)|\](?=\()|&(?=#|\w+;)|^[#+\-](?=[#\s])|^[\[>]")
@@ -29,12 +29,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _board(board: Leaderboard) -> str:
-    headings = [escaped(heading) for heading in columns(board)]
+    headings = [escaped(heading.text) for heading in columns(board)]
     head = [f"### {escaped(title(board))}", "", escaped(note(board)), ""]
     notes = [f"- {escaped(line)}" for line in [*footnotes(board), *reasons(board)]]
     return "\n".join(head + table(headings, [_row(board, row) for row in board.rows]) + (["", *notes] if notes else []))
 
 
 def _row(board: Leaderboard, row: Row) -> list[str]:
-    texts = [escaped(cell) for cell in cells(board, row)]
-    return [f"**{text}**" if won(board, row) and index in (1, 2) else text for index, text in enumerate(texts)]
+    return [f"**{escaped(cell.text)}**" if cell.strong else escaped(cell.text) for cell in cells(board, row)]

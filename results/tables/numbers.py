@@ -10,17 +10,20 @@ from results.stats import Interval
 
 MISSING = "-"
 _WIDE = 1e5  # from here on numbers are written with an exponent
+_WHOLE = 1e12  # and from here on even where their last digits matter
 _DIGITS = 8  # decimals beyond which numbers are written with an exponent
 
 
 def number(value: float | None, signed: bool = False) -> str:
-    """A number with four significant digits."""
+    """A number with four significant digits, or all of those before the point."""
     if value is None or math.isnan(value):
         return MISSING
     sign = "+" if signed else ""
     if math.isinf(value):
         return f"{'-' if value < 0 else sign}∞"
-    return f"{value + 0.0:{sign}.4g}" if abs(value) < _WIDE else f"{value:{sign}.3e}"  # + 0.0: there is no minus zero
+    if abs(value) >= _WIDE:
+        return f"{value:{sign}.3e}"
+    return f"{value:{sign}.0f}" if abs(value) >= 1000 else f"{value + 0.0:{sign}.4g}"  # + 0.0: there is no minus zero
 
 
 def bounded(estimate: Interval) -> tuple[float, float] | None:
@@ -57,19 +60,33 @@ def interval(estimate: Interval | None, signed: bool = False) -> str:
 
 
 def writer(value: float, half: float) -> Callable[..., str]:
-    """How to write numbers of the size of `value` that differ by about `half`, all with the same number of decimals."""
+    """How to write numbers of the size of `value` that differ by about `half`, all with the same number of decimals, of
+    which two digits of the half are seen."""
     digits = 3 if abs(value) < 10 else 1
     smallest = half or abs(value)
     if 0 < smallest < 0.5 * 10.0**-digits:
-        digits = 1 - math.floor(math.log10(smallest))  # two digits of the spread are seen
+        digits = 1 - math.floor(math.log10(smallest))
+    wide = max(abs(value), half)
+    # beside a small half, four digits of a large number would hide what it is there to show
+    short = wide >= _WIDE and (not half or half > 0.01 * wide or wide >= _WHOLE)
+    if wide >= _WIDE and half >= 10:
+        digits = 0
 
     def write(number: float, signed: bool = False) -> str:
         sign = "+" if signed else ""
-        if digits > _DIGITS or max(abs(value), half) >= _WIDE:
-            return f"{number + 0.0:{sign}.3g}" if abs(number) < _WIDE else f"{number:{sign}.3e}"
-        return f"{round(number, digits) + 0.0:{sign}.{digits}f}"
+        if not short and digits <= _DIGITS:
+            return f"{round(number, digits) + 0.0:{sign}.{digits}f}"
+        seen = max(3, _digits(number, half or abs(number)))
+        return f"{number:{sign}.{max(3, seen - 1)}e}" if abs(number) >= _WIDE else f"{number + 0.0:{sign}.{seen}g}"
 
     return write
+
+
+def _digits(number: float, half: float) -> int:
+    """How many digits of a number there are down to the second one of `half`; what a float holds at most is 15."""
+    if not number or not half:
+        return 1
+    return min(15, math.floor(math.log10(abs(number))) - math.floor(math.log10(half)) + 2)
 
 
 def seconds(value: float | None) -> str:

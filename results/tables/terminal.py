@@ -43,18 +43,18 @@ def _table(board: Leaderboard, kept: Sequence[int]) -> Table:
     table = Table()
     headings = columns(board)
     for index in kept:
-        table.add_column(Text(headings[index]), justify="left" if index == 1 else "right", overflow="fold")
+        left = headings[index].kind == "method"
+        table.add_column(Text(headings[index].text), justify="left" if left else "right", overflow="fold")
     for row in board.rows:
-        texts = cells(board, row)
-        style = "bold" if won(board, row) else ""
-        table.add_row(*(Text(texts[index], style=style) for index in kept))
+        made, style = cells(board, row), "bold" if won(board, row) else ""
+        table.add_row(*(Text(made[index].text, style=style) for index in kept))
     return table
 
 
 def _fitting(board: Leaderboard, width: int) -> tuple[list[int], list[str]]:
     """Which columns fit, and the headings of those that do not: the ones that say least are left out first."""
-    headings = columns(board)
-    texts = [cells(board, row) for row in board.rows]
+    headings = [heading.text for heading in columns(board)]
+    texts = [[cell.text for cell in cells(board, row)] for row in board.rows]
     widths = [max(cell_len(line[index]) for line in [headings, *texts]) + 3 for index in range(len(headings))]
     measured = len(metrics(board))
     kept = list(range(len(headings)))

@@ -11,7 +11,7 @@ from tasks.base import Diverged, Invalid, Run, Task, read_only
 from tasks.calibration import Calibrator, Labels, Probabilities, PromptedProbabilities, measures
 from tasks.calibration.corpora import LabelledTexts
 from tasks.calibration.prompts import Template
-from tasks.calibration.tables import Tables
+from tasks.calibration.tables import Tables, ValidationTables
 from tasks.language_models import LanguageModel
 from tasks.metering import Ledger, Oracle
 from tasks.preparation import Preparation
@@ -63,6 +63,15 @@ class PromptedClassification(Task):
         """The tables, which are built from the model."""
         return {"tables": self.tables}
 
+    @property
+    def validation_tables(self) -> ValidationTables:
+        """What the model says to the inputs by which hyperparameters are chosen, for each seed."""
+        return ValidationTables(version=1, tables=self.tables)
+
+    def validation_preparations(self) -> dict[str, Preparation]:
+        """The model's answers to the validation inputs."""
+        return {"validation_tables": self.validation_tables}
+
     def check(self) -> None:
         """Say whether the texts can be had here."""
         self.corpus.check()
@@ -90,11 +99,16 @@ class PromptedClassification(Task):
             Diverged: an answer is not a number.
         """
         table = self.tables.artefact(seed)
-        answers = _answers(solution, table.test)
-        some = np.sort(run.rng.permutation(table.test.shape[1])[: (table.test.shape[1] + 1) // 2])
-        if not np.allclose(_answers(solution, table.test[:, some]), answers[:, some], rtol=0, atol=TOLERANCE):
-            raise Invalid("the answer to a row depends on the rows beside it")
-        return _metrics(answers, table.test_labels)
+        return _scored(solution, table.test, table.test_labels, run)
+
+    def validate(self, solution: Calibrator, seed: int, run: Run) -> Mapping[str, float]:
+        """The same means over labelled inputs that are neither tested nor part of the problem.
+
+        Raises:
+            Invalid, Diverged: as for `evaluate`.
+        """
+        questions, labels = self.validation_tables.artefact(seed)
+        return _scored(solution, questions, labels, run)
 
     def trivial(self, seed: int) -> Calibrator:
         """Shares of the uncalibrated answers to the unlabelled inputs, for every row: its arg max is the majority."""
@@ -112,6 +126,15 @@ class Constant:
     def __call__(self, probabilities: Probabilities) -> Probabilities:
         """(T, n, K) -> (T, n, K)."""
         return np.broadcast_to(self.row, probabilities.shape)
+
+
+def _scored(solution: Calibrator, questions: Probabilities, labels: Labels, run: Run) -> dict[str, float]:
+    """The metrics of a solution on questions (T, n, K) with labels (n,), half of which are asked twice."""
+    answers, count = _answers(solution, questions), questions.shape[1]
+    some = np.sort(run.rng.permutation(count)[: (count + 1) // 2])
+    if not np.allclose(_answers(solution, questions[:, some]), answers[:, some], rtol=0, atol=TOLERANCE):
+        raise Invalid("the answer to a row depends on the rows beside it")
+    return _metrics(answers, labels)
 
 
 def _answers(solution: Calibrator, questions: Probabilities) -> Probabilities:

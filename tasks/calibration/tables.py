@@ -73,21 +73,11 @@ class Tables(Preparation):
     def build(self, seed: int, run: Run) -> None:
         """Ask the model and write the table, and the openings of the prompts for a reader."""
         demonstrations, labelled, unlabelled, test = self._draw(seed)
-        network, tokenizer = self.model.network(), self.model.tokenizer()
-        run.fabric.to_device(network)
-        prompts = [
-            Prompted(network, tokenizer, template, tuple(demonstrations[place] for place in order))
-            for template in self.templates
-            for order in self._orders(seed)
-        ]
         texts = [*CONTENT_FREE, *(example.text for example in [*labelled, *unlabelled, *test])]
-        rows = []
-        for count, prompt in enumerate(prompts):
-            rows.append(prompt.probabilities(texts))
-            run.ledger.spend("forward_passes", len(texts))
-            run.progress(count + 1, len(prompts))
+        prompts = self._prompts(seed, demonstrations, run)
+        rows = _asked(prompts, texts, run)
         ends = np.cumsum([len(CONTENT_FREE), len(labelled), len(unlabelled)])
-        free, known, unknown, asked = np.split(np.stack(rows), ends, axis=1)
+        free, known, unknown, asked = np.split(rows, ends, axis=1)
         tables = {"content_free": free, "labelled": known, "unlabelled": unknown, "test": asked}
         labels = {"labels": _labels(labelled), "test_labels": _labels(test)}
         np.savez(run.folder / "table.npz", allow_pickle=False, **tables, **labels)
@@ -98,6 +88,35 @@ class Tables(Preparation):
         """The table."""
         with np.load(folder / "table.npz") as content:
             return Table(**{name: read_only(content[name]) for name in content.files})
+
+    def ask_validation(self, seed: int, run: Run) -> tuple[Probabilities, Labels]:
+        """What the model says to further labelled inputs under the same prompts: as many as `labelled`, or all that are
+        left where there are fewer.
+
+        Returns:
+            (T, n, K) and labels (n,).
+
+        Raises:
+            NotApplicable: none are left.
+        """
+        demonstrations, labelled, _, _ = self._draw(seed)
+        taken = {example.text for example in (*demonstrations, *labelled)}
+        drawn = _shuffled(self.corpus.pools().support, seed, "validation")
+        chosen = [example for example in drawn if example.text not in taken][: self.labelled]
+        if not chosen:
+            raise NotApplicable("demonstrations and labelled inputs leave no text of the corpus for validation")
+        rows = _asked(self._prompts(seed, demonstrations, run), [example.text for example in chosen], run)
+        return rows, _labels(chosen)
+
+    def _prompts(self, seed: int, demonstrations: Sequence[Example], run: Run) -> list[Prompted]:
+        """The model behind each of the T prompts of a seed."""
+        network, tokenizer = self.model.network(), self.model.tokenizer()
+        run.fabric.to_device(network)
+        return [
+            Prompted(network, tokenizer, template, tuple(demonstrations[place] for place in order))
+            for template in self.templates
+            for order in self._orders(seed)
+        ]
 
     def _draw(self, seed: int) -> tuple[list[Example], ...]:
         """Demonstrations, labelled, unlabelled and test examples; no two of these share a text."""
@@ -117,6 +136,40 @@ class Tables(Preparation):
     def _orders(self, seed: int) -> list[list[int]]:
         rng = random_stream("calibration prompts", seed, "orders")
         return [list(rng.permutation(self.shots)) for _ in range(self.orders)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationTables(Preparation):
+    """For each seed what the model says to labelled inputs by which hyperparameters are chosen. They are in no other
+    part of the seed's table.
+
+    Args:
+        tables: of the problem.
+    """
+
+    per_seed: ClassVar[bool] = True
+
+    tables: Tables
+
+    def build(self, seed: int, run: Run) -> None:
+        """Ask the model and write its answers."""
+        rows, labels = self.tables.ask_validation(seed, run)
+        np.savez(run.folder / "validation.npz", allow_pickle=False, rows=rows, labels=labels)
+
+    def load(self, folder: Path) -> tuple[Probabilities, Labels]:
+        """(T, n, K) and labels (n,), read-only."""
+        with np.load(folder / "validation.npz") as content:
+            return read_only(content["rows"]), read_only(content["labels"])
+
+
+def _asked(prompts: Sequence[Prompted], texts: Sequence[str], run: Run) -> Probabilities:
+    """(T, n, K) for n texts."""
+    rows = []
+    for count, prompt in enumerate(prompts):
+        rows.append(prompt.probabilities(texts))
+        run.ledger.spend("forward_passes", len(texts))
+        run.progress(count + 1, len(prompts))
+    return np.stack(rows)
 
 
 def _shuffled(pool: Sequence[Example], seed: int, purpose: str) -> list[Example]:

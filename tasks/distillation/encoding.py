@@ -54,10 +54,11 @@ def encoded(
 
 @dataclass(frozen=True)
 class Encoded:
-    """The three sets of examples as token ids, and those for testing as text."""
+    """The three sets of examples as token ids, and those for validation and testing as text."""
 
     train: TokenData
     validation: TokenData
+    validation_examples: tuple[Example, ...]
     test: TokenData
     test_examples: tuple[Example, ...]
 
@@ -66,5 +67,5 @@ class Encoded:
 def encoded_splits(corpus: PromptedTexts, limits: Limits, place: str) -> Encoded:
     """The examples in the tokens of the model at a place."""
     splits, tokenizer = corpus.splits(), load_tokenizer(place)
-    train, validation = (encoded(part, tokenizer, limits)[0] for part in (splits.train, splits.validation))
-    return Encoded(train, validation, *encoded(splits.test, tokenizer, limits))
+    train, _ = encoded(splits.train, tokenizer, limits)
+    return Encoded(train, *encoded(splits.validation, tokenizer, limits), *encoded(splits.test, tokenizer, limits))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,7 +19,7 @@ from tasks.distillation import (
     LanguageDistillation,
     TokenData,
 )
-from tasks.distillation.corpora import PromptedTexts
+from tasks.distillation.corpora import Example, PromptedTexts
 from tasks.distillation.encoding import Encoded, Limits, encoded_splits
 from tasks.distillation.measures import cross_entropy, divergence, pieces, rouge_l
 from tasks.distillation.rules import check_solution, size, vocabulary_of
@@ -103,13 +103,28 @@ class PromptedDistillation(Task):
         check_solution(solution, teacher, student)
         solution, teacher = solution.to(device).eval(), teacher.to(device)
         metrics = self._cross_entropy(solution, seed, device)
-        prompts, references = self._questions(seed)
+        prompts, references = self._questions(self._data().test, self._data().test_examples, self.stream(seed, "test"))
         metrics["kl_to_teacher"] = divergence(teacher, solution, pieces(prompts), device)
         texts, drawn = self._answers(solution, prompts, run)
         metrics["rouge_l"] = rouge_l(texts, references * self.draws)
         metrics["kl_from_teacher"] = divergence(solution, teacher, drawn, device)
         metrics["compute"] = _compute(size(teacher), size(student), run.ledger)
         return metrics
+
+    def validate(self, solution: nn.Module, seed: int, run: Run) -> Mapping[str, float]:
+        """ROUGE-L of as many responses to prompts of the validation split, sampled in the same way; cross-entropy.
+
+        Raises:
+            Invalid, Diverged: as for `evaluate`.
+        """
+        device = run.fabric.device
+        check_solution(solution, cast("nn.Module", self.teacher.network()), self.student.network())
+        solution = solution.to(device).eval()
+        metrics, data = self._cross_entropy(solution, seed, device), self._data()
+        rng = self.stream(seed, "validation prompts")
+        prompts, references = self._questions(data.validation, data.validation_examples, rng)
+        texts, _ = self._answers(solution, prompts, run)
+        return metrics | {"rouge_l": rouge_l(texts, references * self.draws)}
 
     def score_offer(self, solution: nn.Module, seed: int, run: Run) -> Mapping[str, float]:
         """Cross-entropy of the validation references alone."""
@@ -137,14 +152,15 @@ class PromptedDistillation(Task):
         rows = self.stream(seed, "validation").permutation(len(self._data().validation))
         return self._data().validation.take(rows[: self.validation])
 
-    def _questions(self, seed: int) -> tuple[TokenData, list[tuple[str, ...]]]:
-        """The test prompts of a seed, each with its first reference as response, and all references of each."""
-        data, examples = self._data().test, self._data().test_examples
+    def _questions(
+        self, data: TokenData, examples: Sequence[Example], rng: np.random.Generator
+    ) -> tuple[TokenData, list[tuple[str, ...]]]:
+        """Some prompts of a split, each with its first reference as response, and all references of each."""
         rows: dict[str, list[int]] = {}
         for row, example in enumerate(examples):
             rows.setdefault(example.prompt, []).append(row)
         groups = list(rows.values())
-        chosen = [groups[index] for index in self.stream(seed, "test").permutation(len(groups))[: self.test]]
+        chosen = [groups[index] for index in rng.permutation(len(groups))[: self.test]]
         references = [tuple(examples[row].response for row in group) for group in chosen]
         return data.take(np.array([group[0] for group in chosen])), references
 

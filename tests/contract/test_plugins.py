@@ -12,7 +12,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,16 +22,20 @@ import pytest
 import yaml
 
 from methods.base import Method, Reference
+from results.protocols import TUNING
 from results.record import Record, Status
 from runners import catalog
 from runners.attempt import Attempt
+from runners.budget import Budget
 from runners.build import build, plugin_class
 from runners.cards import SCALES, MethodCard, TaskCard, method_card, task_card
 from runners.hardware import Hardware, seed_everything
 from runners.match import needed_type, posed_type, refusal
 from runners.pair import Choice, Pair, board_of, resolve
+from runners.planning import Plan
 from runners.preparing import ensure
 from runners.run import AttemptRun, Nobody
+from runners.trials import searches
 from tasks.base import Arena, Direction, Invalid, NotApplicable, Problem, Task
 from tasks.data import manifest
 from tasks.metering import USE, Ledger, fingerprint, random_stream
@@ -363,6 +367,47 @@ def test_every_guest_is_run_and_gives_the_same_numbers_twice(name: str, checkpoi
 def test_no_guest_changes_the_problem(name: str, checkpoints: Path) -> None:
     changed = [guest for guest in guests(name) if (cell := _cells(guest, name, checkpoints)).before != cell.after]
     assert changed == []
+
+
+@every_task
+def test_validation_scores_the_dumb_answer_and_moves_nothing_else(name: str, one_core: Hardware) -> None:
+    """On a seed that no user can type, by metrics of the board, the same each time."""
+    pair = there(FLOOR, name)
+    if type(pair.task).validate is Task.validate:
+        with pytest.raises(NotApplicable, match="provides no validation data, so nothing can be tuned on it"):
+            pair.task.check_validation()
+        return
+    pair.task.check_validation()
+    assert set(pair.task.validation_preparations()) & set(pair.task.preparations()) == set()
+    trial = replace(pair, protocol=TUNING)
+    for part in trial.preparations().values():
+        ensure(part, -1, pair.hardware, Nobody())
+    before = fingerprint(contents(pair.task.problem(-1)))
+    scores = []
+    for verb in (pair.task.evaluate, pair.task.validate, pair.task.validate, pair.task.evaluate):
+        run = AttemptRun(random_stream("test"), pair.task.problem(-1).ledger, one_core, Path())
+        seed_everything(random_stream("test globals"))
+        with run.ledger.booking(USE):
+            scores.append(dict(verb(pair.task.trivial(-1), -1, run)))
+        assert run.ledger.totals("solve") == {}
+    assert scores[0] == scores[3]
+    assert scores[1] == scores[2]
+    assert math.isfinite(scores[1][pair.task_card.rank])
+    assert set(scores[1]) <= {metric.name for metric in board_of(pair).metrics}
+    assert fingerprint(contents(pair.task.problem(-1))) == before
+
+
+@every_method
+def test_a_method_takes_whatever_its_card_lets_be_drawn(name: str) -> None:
+    for task in hosts(name):
+        try:
+            pair = pair_of(name, task)
+        except NotApplicable:
+            continue
+        (search,) = searches(Plan([(pair, [SEED])]), Budget(trials=9, seeds=1, sampler="random"))
+        trials = search.advance({})
+        assert len(trials) == (9 if method_card(catalog.find("method", name)).search else 1)
+        assert trials[0].identity(SEED)["method"] == pair.identity(SEED)["method"], "trial 0 is the YAML"
 
 
 @every_task

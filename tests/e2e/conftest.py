@@ -65,6 +65,9 @@ class Draws(Task):
         run.ledger.spend("looks")
         return {"error": abs(solution - self.stream(seed).normal()), "guess": solution}
 
+    def validate(self, solution, seed, run):
+        return {"error": abs(solution - self.stream(seed).normal() - 0.1 * self.stream(seed, "validation").normal())}
+
     def trivial(self, seed):
         return 0.0
 

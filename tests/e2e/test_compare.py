@@ -116,6 +116,17 @@ def test_of_several_sets_of_values_one_is_named(filled: Bakeoff) -> None:
     )
 
 
+def test_a_lone_set_of_changed_values_says_what_was_changed(bakeoff: Bakeoff) -> None:
+    words = ("run", "-m", "task=urns/draws", "seed=0,1")
+    bakeoff(*words, "method=urns/mean", "method.lr=0.2")
+    bakeoff(*words, "method=urns/single")
+    assert "urns/mean [lr=0.2]" in bakeoff("leaderboard", "format=md").out
+    said = bakeoff("compare", "urns/mean", "urns/single")
+    assert (said.code, "A: urns/mean [lr=0.2]\n" in said.out) == (0, True)
+    bakeoff("run", "method=urns/single", "task=urns/draws", "seed=0", "task.budget=7")
+    assert "### urns/draws v1, laptop, cpu-32-true, paper values, budget=7" in bakeoff("leaderboard", "format=md").out
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -52,6 +52,22 @@ def test_cells_are_packed_into_jobs_and_every_record_comes_back(start: Start, la
     assert not list(Path("outputs/waiting").iterdir())
 
 
+def test_a_tuned_sweep_hands_out_its_trials_and_then_its_scored_cells(start: Start, arena: Path) -> None:
+    path = arena / "configs/method/urns/mean.yaml"
+    path.write_text(path.read_text().replace("title:", "search: {draws: [1, 20]}, title:"))
+    words = (*SWEEP, "protocol=tuned", "trials=3", "hydra/launcher=submitit_local", "jobs=2")
+    code, err = finish(start(*words))
+    assert code == 1, err
+    assert "left out urns/broken on urns/draws: its one trial did not end ok" in err
+    found = records()
+    assert [record.protocol for record in found].count("tuning") == 3 + 1 + 1, err
+    assert {record.settings["launcher"] for record in found} == {"LocalLauncher"}
+    scored = {(r.method, r.seed) for r in found if r.protocol == "tuned, 3 trials" and r.status is Status.OK}
+    assert scored == {(method, seed) for method in ("urns/mean", "urns/single") for seed in range(4)}
+    finish(start(*words))
+    assert len(records()) == len(found)
+
+
 @pytest.fixture
 def two_raylets(arena: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A Ray cluster of a head that runs nothing and two nodes of one core each."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +17,9 @@ from results.report import places
 from results.report.site import write
 
 if TYPE_CHECKING:
-    from tests.examples import HOSTILE, attempts, catalogue, source
+    from tests.examples import HOSTILE, attempts, catalogue, record, source
 else:
-    from examples import HOSTILE, attempts, catalogue, source
+    from examples import HOSTILE, attempts, catalogue, record, source
 
 CHROMIUM = shutil.which("chromium")
 KINDS = ("index", "arenas/toys", "tasks/toys/hill", "methods/toys/a", "endings", "reading")
@@ -174,6 +176,97 @@ def test_figures_are_drawn_when_they_come_into_view_with_names_as_text(page: Pag
     curves.locator("select[data-of=of]").select_option(index=1)
     curves.locator("select[data-of=against]").select_option("seconds")
     curves.locator(".xtitle", has_text="seconds").wait_for()
+
+
+def two_tasks(out: Path, methods: int) -> Path:
+    """A site of two tasks, the first of which has no curves."""
+    records = []
+    for task, first in (("toys/dale", 100.0), ("toys/hill", 0.0)):
+        logs = {} if first else {"loss": [[step, 1.0 * step, 1 / (1 + step)] for step in range(9)]}
+        for number, seed in itertools.product(range(methods), range(2)):
+            it = record(f"toys/a_rather_long_name_{number}", seed, first + number + seed / 7, task=task, logs=logs)
+            values = it.identity | {"task": {"name": task}}
+            records.append(replace(it, id=f"{task}-{it.id}", cell=f"{task}-{it.cell}", identity=values))
+    write(source(records), out)
+    return out
+
+
+def drawn(page: Page) -> None:
+    """Wait until each figure that is shown is drawn for the task that is chosen."""
+    for figure in page.locator("figure[data-chart]:not([hidden])").all():
+        figure.scroll_into_view_if_needed()
+        figure.locator(".plot svg").first.wait_for()
+    page.wait_for_load_state("networkidle")
+
+
+def test_the_figures_of_an_arena_follow_the_picker_also_when_the_reader_comes_back(page: Page, site: Path) -> None:
+    two = two_tasks(site / "two", 2)
+    go(page, two, "arenas/toys.html")
+    drawn(page)
+    curves = page.locator("figure[data-chart=curves]")
+    assert curves.is_hidden(), "the first task has none"
+    hill = page.locator("#picker option").nth(1).get_attribute("value")
+    page.select_option("#picker", index=1)
+    curves.locator(".plot svg").first.wait_for()
+    for link in curves.locator(".downloads a").all():
+        assert Path((two / "arenas" / (link.get_attribute("href") or "")).resolve()).is_file()
+    page.get_by_role("link", name="How to read").click()
+    page.go_back()
+    drawn(page)
+    assert page.locator("#picker").input_value() == hill
+    assert {
+        it.get_attribute("data-source") for it in page.locator("figure[data-chart]:not([data-chart=profile])").all()
+    } == {hill}
+    assert "toys/hill" in (page.locator("#picked").get_attribute("href") or "")
+    assert curves.is_visible()
+
+
+def test_of_two_quick_choices_the_last_one_counts(page: Page, site: Path) -> None:
+    two = two_tasks(site / "quick", 2)
+    go(page, two, "arenas/toys.html")
+    drawn(page)
+    values = [it.get_attribute("value") for it in page.locator("#picker option").all()]
+    page.evaluate(
+        """([first, second]) => {
+          const picker = document.getElementById("picker");
+          const load = document.head.append.bind(document.head);
+          document.head.append = (script) => setTimeout(() => load(script), 400);  // the data of the second come late
+          for (const value of [second, first]) {
+            picker.value = value;
+            picker.dispatchEvent(new Event("change"));
+          }
+        }""",
+        values,
+    )
+    page.wait_for_timeout(1200)
+    shown = page.evaluate("() => [...document.querySelectorAll('figure[data-chart]')].map((one) => one.dataset.source)")
+    assert shown[-3:] == [values[0]] * 3
+    assert page.locator("figure[data-chart=curves]").is_hidden()
+    score = page.evaluate("document.querySelector('figure[data-chart=scores] .plot').data[0].x[0]")
+    assert score >= 100, "what is drawn is of the task that was chosen last"
+
+
+@pytest.mark.parametrize("methods", [2, 45])
+def test_no_legend_covers_an_axis_or_its_title(page: Page, site: Path, methods: int) -> None:
+    two = two_tasks(site / f"legend-{methods}", methods)
+    for width in (1280, 380):
+        page.set_viewport_size({"width": width, "height": 800})
+        go(page, two, "tasks/toys/hill.html")
+        drawn(page)
+        page.wait_for_timeout(300)
+        for figure in page.locator("figure[data-chart]").all():
+            boxes = figure.evaluate(
+                """(one) => [".legend .bg", ".xtitle", ".main-svg"].map((name) => {
+                  const box = one.querySelector(`.plot ${name}`).getBoundingClientRect();
+                  return [box.top, box.bottom];
+                })"""
+            )
+            legend, title, whole = boxes
+            assert legend[0] >= title[1] - 1, (figure.get_attribute("data-chart"), boxes)
+            assert legend[1] <= whole[1] + 1
+            plot = figure.locator(".nsewdrag").first.bounding_box()
+            assert plot is not None
+            assert plot["height"] > 60
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -114,6 +114,15 @@ def test_two_seeds_on_each_task_give_bounds_and_one_does_not() -> None:
     assert (profile.value.tolist(), profile.low, profile.high) == ([0.75], None, None)
 
 
+def test_resamples_are_cut_like_the_runs_that_they_are_drawn_from() -> None:
+    scores = {"a": np.array([0.0, 0.0, 0.1, 100.0])}
+    # of three drawn runs a quarter of the weight is cut at each end: three quarters of the outer ones
+    _, high = bounds(stratified_interval(scores, rng=generator()))
+    assert high == pytest.approx((100 / 12 + 100 / 3 + 0.1 / 12) / 0.5)
+    assert interquartile_mean([np.array([0.0, 0.1, 100.0])], cut=0.25) == pytest.approx((0.1 / 3 + 100 / 12) / 0.5)
+    assert interquartile_mean([scores["a"]]) == interquartile_mean([scores["a"]], cut=0.25)
+
+
 def test_the_order_of_the_tasks_does_not_matter() -> None:
     rng = np.random.default_rng(2)
     scores = {name: rng.normal(size=4) for name in "abc"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ import pytest
 from methods.base import Method
 from methods.reference.best import Best
 from methods.reference.trivial import Trivial
+from results.protocols import TUNING
 from results.record import Record, Status, from_json
 from runners.attempt import Attempt
 from runners.pair import Pair
@@ -424,3 +425,35 @@ def test_what_is_booked_elsewhere_is_in_the_record_too(execute: Execute, does: C
             return problem.hint()
 
     assert execute(does(deed), TASK, BOARD).cost["elsewhere"] == {"hints": 1.0}
+
+
+def test_a_trial_is_scored_by_validation_alone(
+    does: Callable[..., Does], make_pair: Callable[..., Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offering(problem: Guess, run: Run) -> float:
+        run.offer(1.0)
+        return 2.0
+
+    def refuse(*_: Any) -> dict[str, float]:
+        raise AssertionError("a trial must not be tested")
+
+    def validate(self: Guessing, solution: float, seed: int, run: Run) -> dict[str, float]:
+        run.ledger.spend("looks")
+        return {"error": solution, "drawn": float(run.rng.random())}
+
+    pair = make_pair(does(offering), Guessing(name="toy/guess", version=1), "error")
+    skipped = Attempt(replace(pair, protocol=TUNING), -1, BOARD, {}, tmp_path).execute()
+    assert (skipped.status, skipped.phase) == (Status.SKIPPED, "evaluate")
+    assert skipped.reason == "toy/guess provides no validation data, so nothing can be tuned on it"
+    tested = Attempt(pair, -1, BOARD, {}, tmp_path).execute()
+    for verb in ("evaluate", "score_offer"):
+        monkeypatch.setattr(Guessing, verb, refuse)
+    monkeypatch.setattr(Guessing, "validate", validate)
+    tuning = {"trial": 3, "values": {"lr": 0.5}}
+    record = Attempt(replace(pair, protocol=TUNING, tuning=tuning), -1, BOARD, {"outputs": "x"}, tmp_path).execute()
+    assert (record.status, record.reason) == (Status.OK, "")
+    assert (record.protocol, record.identity["protocol"], record.seed) == ("tuning", "tuning", -1)
+    assert (record.settings["tuning"], record.settings["outputs"]) == (tuning, "x")
+    assert (record.metrics["error"], record.curve, record.cost["use"]) == (2.0, [], {"looks": 1.0})
+    assert record.metrics["drawn"] != tested.metrics["drawn"], "a stream of its own"
+    assert "tuning" not in tested.settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from tasks.calibration.models import IGNORED, FewShotTrained, Prompts
 from tasks.calibration.prompted import PromptedClassification
 from tasks.calibration.prompts import Template
 from tasks.language_models import Architecture, HubModel, train_tokenizer
+from tasks.metering import Ledger
 from tasks.training import Recipe
 
 FRUIT = Template(instruction="", query="Text: ", answer="Colour:", words=("yellow", "red"))
@@ -246,6 +248,53 @@ def test_the_dumb_answer_is_the_majority_of_the_models_own(ready: PromptedClassi
 def test_illegal_answers(ready: PromptedClassification, solution: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         ready.evaluate(solution, 0, run())
+
+
+def test_validation_inputs_are_in_no_other_part_of_a_seed(ready: PromptedClassification, one_core: Hardware) -> None:
+    asked: list[str] = []
+    ask = Prompted.probabilities
+
+    def watched(self: Prompted, texts: Sequence[str]) -> Probabilities:
+        asked.extend(texts)
+        return ask(self, texts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Prompted, "probabilities", watched)
+        ensure(ready.validation_tables, 0, one_core, Nobody())
+    own = set(asked)
+    rows, labels = ready.validation_tables.artefact(0)
+    assert (rows.shape, labels.shape) == ((4, 6, 2), (6,))
+    assert not rows.flags.writeable
+    assert not labels.flags.writeable
+    np.testing.assert_allclose(rows.sum(axis=-1), 1)
+    assert len(own) == 6
+    others = [example for part in ready.tables._draw(0) for example in part]
+    assert own & {example.text for example in others} == set()
+    assert own <= {example.text for example in CORPUS.pools().support}
+    known = {example.text: example.label for example in CORPUS.pools().support}
+    assert labels.tolist() == [known[text] for text in asked[:6]]
+
+
+def test_validation_takes_what_is_left_and_says_when_nothing_is(ready: PromptedClassification) -> None:
+    run = cast("Run", SimpleNamespace(fabric=SimpleNamespace(to_device=lambda it: it), ledger=Ledger(), progress=print))
+    few = replace(ready, labelled=15)
+    assert few.tables.ask_validation(0, run)[1].shape == (2,)
+    with pytest.raises(NotApplicable, match="leave no text of the corpus for validation"):
+        replace(ready, labelled=17).tables.ask_validation(0, run)
+
+
+def test_validation_scores_as_the_test_does_on_other_questions(
+    ready: PromptedClassification, one_core: Hardware
+) -> None:
+    ensure(ready.validation_tables, 1, one_core, Nobody())
+    rows, labels = ready.validation_tables.artefact(1)
+    said = ready.validate(lambda questions: questions, 1, run())
+    assert said["accuracy"] == np.mean([measures.accuracy(one, labels) for one in rows])
+    assert set(said) == set(ready.evaluate(lambda questions: questions, 1, run()))
+    with pytest.raises(Invalid, match="must have that shape"):
+        ready.validate(lambda questions: questions[:, :1], 1, run())
+    assert ready.validation_tables.key(0) != ready.validation_tables.key(1)
+    assert set(ready.preparations()) == {"tables"}, "the cells that are scored do not need it"
 
 
 def test_a_solution_cannot_write_into_the_questions(ready: PromptedClassification) -> None:

@@ -34,6 +34,11 @@ def test_a_card_that_fits_is_read() -> None:
         ({"colour": "red"}, "text/linc: card.colour: MethodCard has no such field"),
         ({"title": None}, "text/linc: card.title: cannot use None as str"),
         ({"search": [1]}, "text/linc: card.search: cannot use"),
+        (
+            {"search": {"lr": [1, 0]}},
+            "text/linc: card: search.lr: the low bound must be below the high one, got",
+        ),
+        ({"search": {"loss.skew": "log"}}, "text/linc: card: search.loss.skew: expected [low, high], [low, high, log]"),
     ],
 )
 def test_a_method_card_that_does_not_fit_is_refused_by_key(change: dict[str, Any], message: str) -> None:

@@ -277,6 +277,33 @@ def test_the_teacher_scores_better_than_the_start(
     assert ceiling["rouge_l"] > floor["rouge_l"]
 
 
+def test_validation_asks_the_validation_prompts_and_moves_no_score(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = score(task, task.best(0), make_run)
+    asked: list[TokenData] = []
+    answers = PromptedDistillation._answers
+
+    def watched(self: PromptedDistillation, solution: nn.Module, prompts: TokenData, run: Any) -> Any:
+        asked.append(prompts)
+        return answers(self, solution, prompts, run)
+
+    monkeypatch.setattr(PromptedDistillation, "_answers", watched)
+    floor, ceiling = (task.validate(answer(0), 0, make_run(Ledger())) for answer in (task.trivial, task.best))
+    assert set(floor) == {"rouge_l", "validation_cross_entropy"}
+    assert ceiling["rouge_l"] > floor["rouge_l"]
+    assert ceiling["validation_cross_entropy"] == before["validation_cross_entropy"]
+    splits, tokenizer = CORPUS.splits(), task.teacher.tokenizer()
+    spans = [row[:length] for row, length in zip(asked[0].tokens, asked[0].prompt_length, strict=True)]
+    texts = set(tokenizer.batch_decode(spans))
+    assert texts <= {example.prompt for example in splits.validation}
+    assert texts & {example.prompt for example in splits.test} == set()
+    with pytest.raises(Invalid, match="must be a torch module"):
+        task.validate(cast("nn.Module", "a model"), 0, make_run(Ledger()))
+    monkeypatch.undo()
+    assert score(task, task.best(0), make_run) == before
+
+
 def test_answers_that_break_the_rules_are_invalid(
     task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
 ) -> None:

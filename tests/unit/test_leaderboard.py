@@ -114,8 +114,8 @@ def test_a_table_is_the_same_whatever_the_order_of_the_records() -> None:
 
 def test_columns_name_direction_and_only_what_was_measured() -> None:
     made = board(record("toys/a", 0, 123456.0))
-    assert columns(made)[:4] == ["rank", "method", "height ↑", "slope"]
-    assert cells(made, made.rows[0])[2:4] == ["1.235e+05", "2.469e+05"]
+    assert [one.text for one in columns(made)[:4]] == ["rank", "method", "height ↑", "slope"]
+    assert [cell.text for cell in cells(made, made.rows[0])[2:4]] == ["1.235e+05", "2.469e+05"]
 
 
 def test_a_narrow_terminal_leaves_out_what_says_least() -> None:
@@ -232,3 +232,46 @@ def test_the_gap_of_a_metric_to_be_lowered_is_in_its_own_unit() -> None:
     assert gap.low is not None
     assert gap.high is not None
     assert gap.low < gap.value == 0.9375 < gap.high
+
+
+def test_a_changed_rank_metric_is_that_of_all_rows() -> None:
+    new = {"rank_metric": "slope", "ended": "2026-02-01T00:00:01.000+00:00"}
+    info = record("toys/a", 0, 1.0).metric_info | {"slope": {"unit": "", "direction": "higher"}}
+    old = [record("toys/a", seed, 1.0 + seed) for seed in range(3)]
+    late = [record("toys/b", seed, 1.5 + seed, metric_info=info, **new) for seed in range(3)]
+    made = board(*old, *late)
+    assert made.rank_metric == "slope"
+    assert {row.method: row.scores for row in made.rows} == {
+        "toys/a": {0: 2.0, 1: 4.0, 2: 6.0}, "toys/b": {0: 3.0, 1: 5.0, 2: 7.0}
+    }  # fmt: skip
+
+
+def test_an_attempt_that_did_not_measure_the_rank_metric_is_not_scored_and_says_so() -> None:
+    old = [record("toys/a", seed, 1.0, metrics={"slope": 1.0} if seed else {"height": 1.0}) for seed in range(3)]
+    row = board(*old).rows[0]
+    assert (row.seeds, row.endings) == ((0,), {"not scored": 2})
+    assert row.ended == {1: "not scored", 2: "not scored"}
+    assert row.reasons[0] == "seed 1: it did not measure height, which ranks this board"
+    assert "2 not scored" in render([board(*old)], "md")
+    assert board(*old[1:]).rows[0].rank is None
+
+
+def test_rows_are_sorted_by_rank_before_their_mean_and_the_first_one_is_the_best() -> None:
+    wins = [record("toys/b", seed, 10.0 + (seed if seed < 5 else 5 + seed) + seed % 2 / 8) for seed in range(10)]
+    mean = [record("toys/a", seed, 14.0 + seed) for seed in range(5, 10)]
+    made = board(*wins, *mean)
+    assert [(row.method, row.rank) for row in made.rows] == [("toys/b", 1), ("toys/a", 2)]
+    assert made.rows[0].metrics["height"].value < made.rows[1].metrics["height"].value
+    assert made.rows[0].to_best is None
+    assert made.rows[1].to_best is not None
+
+
+def test_of_equal_means_the_row_that_leads_is_the_best() -> None:
+    made = board(*(record(name, seed, 1.0 + seed) for name in ("toys/b", "toys/a") for seed in range(3)))
+    assert [(row.method, row.to_best is None) for row in made.rows] == [("toys/a", True), ("toys/b", False)]
+
+
+def test_a_phase_that_was_not_measured_is_no_second() -> None:
+    clocks = [{"solve": 2.0, "evaluate": 1.0}, {"solve": 4.0}]
+    made = board(*(record("toys/a", seed, 1.0, seconds=clock) for seed, clock in enumerate(clocks)))
+    assert made.rows[0].seconds == {"solve": 3.0, "evaluate": 1.0}

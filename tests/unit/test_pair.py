@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from results.protocols import TUNING
 from runners import catalog
 from runners.catalog import Entry
 from runners.errors import CommandError
 from runners.pair import Choice, Pair, board_of, mismatch, overrides, resolve
+from runners.searched import with_values
 from tasks.base import NotApplicable
 
 Write = Callable[[str, str], Path]
@@ -287,3 +289,32 @@ def test_a_pair_says_in_words_what_was_chosen_otherwise_than_in_its_files() -> N
         made = Choice("toys/a", "toys/t", "cpu", "laptop", {"method": {"name": word}})
         (text,) = overrides({"method": entry}, made)
         assert OverridesParser.create().parse_override(text).value() == word
+
+
+def test_the_cells_of_paper_values_keep_the_names_that_they_have_had() -> None:
+    """These were noted before there was a second protocol; other names would orphan every attempt in every store."""
+    assert resolved().cell(3) == "354727e241c38f4cc06bfc684dc18333"
+    assert resolved(changes={"method.rate": 0.25}, scale="tiny").cell(0) == "15cd6e03ced442e5c208d1fee757461e"
+
+
+def test_protocols_are_cells_of_their_own_and_trials_need_more() -> None:
+    pair = resolved()
+    trial = replace(pair, protocol=TUNING, tuning={"trial": 2})
+    tuned = replace(pair, protocol="tuned, 4 trials", tuning={"trial": 2})
+    assert len({one.cell(3) for one in (pair, trial, tuned)}) == 3
+    assert tuned.cell(3) == replace(tuned, tuning={"trial": 1}).cell(3), "how values were found moves no number"
+    assert (pair.trial, trial.trial, tuned.trial) == (False, True, False)
+    assert trial.label(-1) == "sums/adder on sums/adding, trial 2, seed -1"
+    assert trial.cells([-1]) == {-1: trial.cell(-1)}
+    assert pair.preparations() == trial.preparations() == {}
+
+
+def test_values_are_put_where_dotted_names_say() -> None:
+    pair = resolved()
+    other = with_values(pair, {"rate": 0.7})
+    method: Any = other.method
+    assert (method.rate, other.choice.values["method"]["rate"]) == (0.7, 0.7)
+    assert pair.choice.values["method"]["rate"] == 0.1
+    assert other.cell(0) == resolved(changes={"method.rate": 0.7}).cell(0)
+    with pytest.raises(CommandError, match=r"method\.rate: cannot use 'banana' as float"):
+        with_values(pair, {"rate": "banana"})

@@ -44,6 +44,15 @@ def test_the_mean_interval_is_scipys() -> None:
     assert (interval.low, interval.high) == pytest.approx(expected)
 
 
+def test_what_rounding_leaves_of_equal_values_is_no_spread() -> None:
+    for values in ([0.1] * 3, [1e9 + 0.1] * 7, [0.1 + 0.2, 0.3, 0.3]):
+        interval = mean_interval(np.array(values))
+        assert interval.low == interval.value == interval.high
+    spread = mean_interval(np.array([0.1, 0.1, 0.1 + 1e-8]))
+    assert spread.low is not None
+    assert spread.low < spread.value
+
+
 def test_one_value_has_no_interval_and_none_no_mean() -> None:
     assert mean_interval(np.array([2.0])).low is None
     with pytest.raises(ValueError, match="empty"):

@@ -101,6 +101,15 @@ def test_a_cell_is_done_once_an_attempt_was_ok_or_skipped(store: Store, history:
     assert store.done(cells) == good
 
 
+def test_the_heads_of_many_cells_are_read_and_endings_can_be_named(store: Store) -> None:
+    records = [attempt(number, status=Status.FAILED if number % 2 else Status.OK) for number in range(1203)]
+    store.add(records)
+    cells = [record.cell for record in records]
+    assert {record.id for record in store.heads_of([*cells[:1100], "missing"])} == {r.id for r in records[:1100]}
+    assert store.heads_of([]) == []
+    assert store.done(cells, {Status.FAILED}) == set(cells[1::2])
+
+
 def test_nothing_is_done_in_an_empty_store(store: Store) -> None:
     assert store.done([]) == set()
     assert store.done(["aaaa"]) == set()
@@ -271,6 +280,7 @@ def test_questions_are_answered_by_an_index(store: Store, tmp_path: Path) -> Non
 
     store.find("abc")
     store.done(["a", "b"])
+    store.heads_of(["a", "b"])
     store.known(["a", "b"])
     store.ended_since(["a", "b"], "2024")
     store.heads(task="text/topics")

@@ -143,7 +143,7 @@ def test_apart_is_what_holms_control_over_all_pairs_says() -> None:
     assert 0 < len(expected) < len(names) - 1
     for name in expected:
         row = next(row for row in made_board.rows if row.method == name)
-        assert cells(made_board, row)[5].endswith(" ≠")
+        assert cells(made_board, row)[5].text.endswith(" ≠")
 
 
 def test_stale_rows_have_a_mark_and_a_footnote_in_every_format_for_readers() -> None:
@@ -159,8 +159,8 @@ def test_stale_rows_have_a_mark_and_a_footnote_in_every_format_for_readers() -> 
 
 def test_seconds_are_of_the_machine_that_the_note_names() -> None:
     assert "(Quick 9000, 8 cores)" in note(board())
-    places = {heading: index for index, heading in enumerate(columns(board()))}
-    shown = {row.method: cells(board(), row)[places["solve s"]] for row in board().rows}
+    places = {heading.text: index for index, heading in enumerate(columns(board()))}
+    shown = {row.method: cells(board(), row)[places["solve s"]].text for row in board().rows}
     assert (shown["toys/good"], shown["toys/close"], shown["toys/slow"]) == ("1.00", "1.00*", "-")
     (unknown,) = leaderboards(made("toys/a", {0: 1.0}, provenance={}))
     assert "machine" not in note(unknown)
@@ -217,10 +217,11 @@ def compiled(text: str, folder: Path) -> str:
     """What pdflatex says of a document with nothing but the package that the text asks for."""
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed, so whether the tables compile is not seen here")
+    (packages,) = re.findall(r"^% (\\usepackage\{[a-z,]+\})", text)
     document = (
-        "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n\\listoftables\n%s\n\\end{document}\n"
+        f"\\documentclass{{article}}\n{packages}\n\\begin{{document}}\n\\listoftables\n{text}\n\\end{{document}}\n"
     )
-    (folder / "board.tex").write_text(document % text, encoding="utf-8")
+    (folder / "board.tex").write_text(document, encoding="utf-8")
     for _ in range(2):  # the list of tables is there the second time
         said = subprocess.run(
             ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "board.tex"],
@@ -246,6 +247,33 @@ def test_latex_of_every_character_and_of_many_boards_compiles(tmp_path: Path) ->
     many = [replace(one, id=f"{one.id}-{n}", cell=f"{one.cell}-{n}", identity=one.identity | {"task": {"n_%": n}})
             for n in range(60) for one in made("toys/a", {0: 1.0})]  # fmt: skip
     compiled(render(leaderboards([*records, *many]), "latex"), tmp_path)
+
+
+def test_latex_of_many_rows_goes_over_pages(tmp_path: Path) -> None:
+    boards = [leaderboards([it for n in range(rows) for it in made(f"toys/{n:02}", {0: 1.0, 1: 2.0})])[0]
+              for rows in (39, 40)]  # fmt: skip
+    short, long = (render([one], "latex") for one in boards)
+    assert ("longtable" in short, "longtable" in long) == (False, True)
+    assert short.startswith("% \\usepackage{booktabs};")
+    assert r"\begin{table}" not in long
+    said = compiled(render([boards[1], golden()[1]], "latex"), tmp_path)
+    assert "Float too large" not in said
+    assert "Overfull \\vbox" not in said
+
+
+def test_cells_say_what_they_hold() -> None:
+    row = next(row for row in board().rows if row.method == "toys/slow")
+    heads, shown = columns(board()), cells(board(), row)
+    assert [(head.kind, head.name) for head in heads] == [(cell.kind, cell.name) for cell in shown]
+    found = {(cell.kind, cell.name): cell for cell in shown}
+    assert (found["clock", "solve"].text, found["clock", "solve"].value) == ("-", None)
+    assert (found["work", "gradients"].text, found["work", "gradients"].value) == ("4", 4.0)
+    assert found["metric", "error"].value == row.metrics["error"].value
+    broken = next(row for row in board().rows if row.method == "toys/broken")
+    work = [cell for cell in cells(board(), broken) if cell.kind == "work"]
+    assert {(cell.text, cell.value) for cell in work} == {("-", None)}, "no work is not the least work"
+    winner = next(row for row in board().rows if won(board(), row))
+    assert [cell.kind for cell in cells(board(), winner) if cell.strong] == ["method", "metric"]
 
 
 def test_latex_text_is_ascii_and_keeps_hyphens_and_minus_signs_apart() -> None:
@@ -328,6 +356,10 @@ def test_nothing_is_a_text_too() -> None:
         (Interval(2e6, 1e6, 3e6), "2.000e+06 ± 1.000e+06"),
         (Interval(-1e-17, -1.0, 1.0), "0.000 ± 1.000"),
         (Interval(1.0, 1.0, 1.0), "1.000 ± 0.000"),
+        (Interval(1234567.1, 1234565.36, 1234568.84), "1234567.1 ± 1.7"),
+        (Interval(1234567.1, 1234167.1, 1234967.1), "1234567 ± 400"),
+        (Interval(1e12, 9.997e11, 1.0003e12), "1.00000e+12 ± 3.000e+08"),
+        (Interval(5.1234567, 5.1234567 - 1e-10, 5.1234567 + 1e-10), "5.1234567 ± 1e-10"),
         (Interval(1.0, float("-inf"), float("inf")), "1.000 ± ∞"),
         (Interval(float("inf"), None, None), "∞"),
         (Interval(float("nan"), None, None), "-"),
@@ -339,8 +371,8 @@ def test_intervals_are_written_so_that_their_width_can_be_read(estimate: Interva
 
 
 def test_numbers() -> None:
-    assert [number(value) for value in (None, 0.0, -0.0, 1234.5, 123456.0, float("-inf"))] == [
-        "-", "0", "0", "1234", "1.235e+05", "-∞"
+    assert [number(value) for value in (None, 0.0, -0.0, 1234.5, 12346.5, 9999.6, 123456.0, float("-inf"))] == [
+        "-", "0", "0", "1234", "12346", "10000", "1.235e+05", "-∞"
     ]  # fmt: skip
     assert [seconds(value) for value in (None, 0.0, 12.345, 0.00123)] == ["-", "0.00", "12.35", "0.0012"]
     assert [p_value(value) for value in (None, 0.0, 0.01234, 1.0)] == ["p -", "p < 0.0001", "p = 0.012", "p = 1"]

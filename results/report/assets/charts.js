@@ -6,6 +6,7 @@
   const marks = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon"];
   const dashes = ["solid", "dash", "dot", "dashdot"];
   const LETTERS = 36; // of a name beside a figure
+  const LINE = 24; // pixels of a line of a legend, at most
   const SHOWN = 10; // curves drawn at first; the legend shows the others
 
   // --- what is loaded, once ---
@@ -28,7 +29,8 @@
   }
 
   async function data(source) {
-    if (source === "logs") return { curves: JSON.parse(document.getElementById("logs").textContent) };
+    const here = document.querySelector(`script[type="application/json"][data-for="${CSS.escape(source)}"]`);
+    if (here) return { curves: JSON.parse(here.textContent) };
     if (!received.has(source)) await load(`data/${source}.js`);
     return received.get(source);
   }
@@ -51,17 +53,38 @@
     const { xaxis, yaxis, ...rest } = more;
     return { font: { family: getComputedStyle(document.body).fontFamily, color: ink, size: 13 }, paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 60, r: 15, t: 10, b: 50 }, hovermode: "closest",
-      hoverlabel: { bgcolor: colour("--sheet"), font: { color: ink } }, legend: { orientation: "h", y: -0.25 },
+      hoverlabel: { bgcolor: colour("--sheet"), font: { color: ink } },
+      legend: { orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom", maxheight: 1 },
       xaxis: axis(horizontal, xaxis), yaxis: axis(vertical, yaxis), ...rest };
   }
 
-  function draw(figure, traces, form) {
+  const turns = new WeakMap(); // a drawing that a later one has overtaken must not finish
+
+  async function draw(figure, traces, form) {
     const plot = figure.querySelector(".plot");
-    form.height ??= 380;
-    plot.style.height = `${form.height}px`;
-    return Plotly.react(plot, traces, form, { responsive: true, displaylogo: false,
-      modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
-      toImageButtonOptions: { format: "svg", filename: `${figure.dataset.source}-${figure.dataset.chart}` } });
+    const height = form.height ?? 380;
+    const turn = (turns.get(figure) ?? 0) + 1;
+    turns.set(figure, turn);
+    const react = (tall) => {
+      plot.style.height = `${tall}px`;
+      return Plotly.react(plot, traces, { ...form, height: tall }, { responsive: true, displaylogo: false,
+        modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
+        toImageButtonOptions: { format: "svg", filename: `${figure.dataset.source}-${figure.dataset.chart}` } });
+    };
+    // the legend stands below the axes and adds to their height: first a line for each name, then what it really takes
+    await react(height + LINE * traces.filter((trace) => trace.showlegend !== false).length);
+    const legend = plot.querySelector(".legend .bg");
+    if (turns.get(figure) === turn) await react(height + (legend ? Math.ceil(legend.getBBox().height) : 0));
+  }
+
+  // What a figure leaves out, in words under it.
+  function leftOut(figure, rows, why) {
+    const names = rows.map((row) => row.method ?? row);
+    const shown = names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
+    const text = names.length ? `Not shown, ${why}: ${shown}.` : "";
+    const note = figure.querySelector(".left-out");
+    note.textContent = text;
+    note.hidden = !text;
   }
 
   // A select that keeps its choice when the figure is drawn again.
@@ -89,7 +112,7 @@
   const kinds = {
     scores(figure, board) {
       const rows = [...board.rows].reverse(); // the best on top
-      const labels = rows.map((row) => brief(row.method) + (row.failed ? ` (${row.failed} failed)` : ""));
+      const labels = rows.map((row) => brief(row.method) + (row.other ? ` (${row.other} not ok)` : ""));
       const places = rows.map((_, place) => place);
       const dots = { type: "scatter", mode: "markers", name: "a seed", marker: { color: palette[0], opacity: 0.55, size: 7 }, x: [], y: [], text: [],
         hovertemplate: "%{text}: %{x}<extra></extra>" };
@@ -103,6 +126,7 @@
         text: rows.map((row) => plain(row.method)), hovertemplate: "%{text}: mean %{x:.4g}<extra></extra>",
         marker: { color: palette[1], symbol: "diamond", size: 9 },
         error_x: { type: "data", symmetric: false, array: rows.map((row) => half(row, 2)), arrayminus: rows.map((row) => half(row, 1)), color: palette[1] } };
+      leftOut(figure, board.absent, "no attempt ended ok");
       return draw(figure, [dots, means], layout(named(board.metric), "", { height: 150 + 34 * rows.length,
         yaxis: { tickvals: places, ticktext: labels, range: [-0.6, rows.length - 0.4], title: { text: "" } } }));
     },
@@ -112,7 +136,8 @@
         ...(board.rows.some((row) => row.memory !== null) ? ["memory (MiB)"] : [])];
       const unit = choice(figure, "cost", options, () => kinds.cost(figure, board));
       const cost = (row) => (unit === "seconds to solve" ? row.seconds : unit === "memory (MiB)" ? row.memory : row.work[unit] ?? 0);
-      const known = board.rows.filter((row) => cost(row) !== null && cost(row) !== undefined);
+      const known = board.rows.filter((row) => (cost(row) ?? null) !== null && row.interval[0] !== null);
+      leftOut(figure, [...board.rows.filter((row) => !known.includes(row)), ...board.absent], "since their mean or this cost is not known");
       const better = (a, b) => (board.metric.higher ? a > b : a < b);
       const quality = (row) => row.interval[0];
       const front = known.filter((row) => !row.reference)
@@ -123,7 +148,7 @@
       const points = known.map((row, index) => ({ type: "scatter", mode: "markers", name: brief(row.method), x: [cost(row)], y: [quality(row)],
         marker: { size: 11, color: style(index).colour, symbol: style(index).mark + (row.reference ? "-open" : "") },
         hovertemplate: `${plain(row.method)}<br>%{y:.4g} at %{x:.4g}<extra></extra>` }));
-      return draw(figure, [line, ...points], layout(unit ?? "", named(board.metric), { height: 420, legend: { orientation: "h", y: -0.22 },
+      return draw(figure, [line, ...points], layout(unit ?? "", named(board.metric), { height: 420,
         xaxis: { rangemode: "tozero" } }));
     },
 
@@ -136,8 +161,9 @@
       const having = rows.filter((row) => name in row.curves);
       const axes = [...new Set(having.flatMap((row) => Object.keys(row.curves[name].axes)))];
       const axis = choice(figure, "against", axes, again);
-      const traces = having.filter((row) => axis in row.curves[name].axes).flatMap((row, index) =>
-        curve(row.method, row.curves[name], axis, style(index), index < SHOWN));
+      const shown = having.filter((row) => axis in row.curves[name].axes);
+      const traces = shown.flatMap((row, index) => curve(row.method, row.curves[name], axis, style(index), index < SHOWN));
+      leftOut(figure, board.rows.filter((row) => !shown.includes(row) && !row.reference), "since they have no such curve");
       return draw(figure, traces, layout(axis ?? "", name ?? "", { height: 420 }));
     },
 
@@ -153,6 +179,7 @@
       const traces = group.rows.map((row, index) => ({ type: "scatter", mode: "lines", name: brief(row.method), x: group.thresholds, y: row.share,
         visible: index < SHOWN ? true : "legendonly", line: { color: style(index).colour, dash: style(index).dash, width: 2, shape: "hv" },
         hovertemplate: `${plain(row.method)}<br>%{y:.0%} of runs above %{x:.3g}<extra></extra>` }));
+      leftOut(figure, group.absent, "since something of theirs is lacking");
       return draw(figure, traces, layout("normalised score", "share of runs above it", { height: 420, yaxis: { range: [0, 1.03], tickformat: ".0%" } }));
     },
   };
@@ -160,8 +187,8 @@
   function curve(label, found, axis, look, shown) {
     const x = found.axes[axis];
     const visible = shown ? true : "legendonly";
-    const mean = { type: "scatter", mode: "lines", name: brief(label), legendgroup: label, x, y: found.mean, visible,
-      line: { color: look.colour, dash: look.dash, width: 2 }, hovertemplate: `${plain(label)}<br>%{y:.4g} at %{x:.4g}<extra></extra>` };
+    const mean = { type: "scatter", mode: x.length > 1 ? "lines" : "markers", name: brief(label), legendgroup: label, x, y: found.mean, visible,
+      line: { color: look.colour, dash: look.dash, width: 2 }, hovertemplate: `${plain(label)}${found.seeds > 1 ? `, mean of ${found.seeds} seeds` : ""}<br>%{y:.4g} at %{x:.4g}<extra></extra>` };
     if (found.seeds < 2) return [mean];
     const band = { type: "scatter", mode: "lines", legendgroup: label, showlegend: false, hoverinfo: "skip", visible,
       x: [...x, ...[...x].reverse()], y: [...found.high, ...[...found.low].reverse()], fill: "toself", opacity: 0.15,
@@ -172,13 +199,13 @@
   // --- when ---
 
   async function show(figure) {
-    const plot = figure.querySelector(".plot");
+    const source = figure.dataset.source;
+    figure.dataset.asked = source;
     try {
-      const [own] = await Promise.all([data(figure.dataset.source), load("assets/plotly.min.js")]);
-      await kinds[figure.dataset.chart](figure, own);
-      figure.dataset.drawn = figure.dataset.source;
+      const [own] = await Promise.all([data(source), load("assets/plotly.min.js")]);
+      if (figure.dataset.source === source) await kinds[figure.dataset.chart](figure, own); // else another one was chosen meanwhile
     } catch (error) {
-      plot.textContent = `This figure could not be drawn: ${error.message}`;
+      figure.querySelector(".plot").textContent = `This figure could not be drawn: ${error.message}`;
       throw error;
     }
   }
@@ -191,10 +218,15 @@
     }
   }, { rootMargin: "300px" });
   figures.forEach((figure) => seen.observe(figure));
-  document.addEventListener("themechange", () => figures.filter((figure) => figure.dataset.drawn).forEach(show));
+  document.addEventListener("themechange", () => {
+    for (const figure of figures.filter((one) => one.dataset.asked)) {
+      if (figure.hidden) figure.dataset.asked = "before the theme changed";
+      else show(figure);
+    }
+  });
 
   const picker = document.querySelector("select[data-picker]");
-  picker?.addEventListener("change", () => {
+  function pick() {
     const option = picker.selectedOptions[0];
     document.getElementById("picked").href = up + option.dataset.page;
     for (const figure of figures.filter((one) => ["scores", "cost", "curves"].includes(one.dataset.chart))) {
@@ -203,7 +235,10 @@
         link.href = `${up}${option.dataset.figures.replace(/scores$/, figure.dataset.chart)}.${link.dataset.kind}`;
       }
       figure.hidden = figure.dataset.chart === "curves" && !option.dataset.curves;
-      if (!figure.hidden) show(figure);
+      // what has not come into view yet is drawn when it does
+      if (!figure.hidden && figure.dataset.asked && figure.dataset.asked !== option.value) show(figure);
     }
-  });
+  }
+  picker?.addEventListener("change", pick);
+  if (picker) addEventListener("pageshow", pick); // a browser that goes back puts the reader's choice back
 })();
