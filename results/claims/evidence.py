@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from results.claims import judging, shapes, spreads
+from results.claims import chances, judging, shapes, spreads
 from results.claims.cells import Cells, Setting
 from results.claims.columns import NOTHING, Column, Evidence, columns
 from results.claims.judging import Judged, gap
@@ -85,14 +85,14 @@ def _judge(body: Comparison, left: Pattern, right: Pattern | float, made: Sequen
     mine, other = np.mean(ours, axis=0), np.mean(theirs, axis=0)  # (n,)
     if body.kind.startswith("ratio"):
         return judging.rated(mine, other, sign, body.limit)
-    if judging.binary(ours) and not isinstance(right, Pattern) and (limits := _limits(body, right)) != (None, None):
-        return judging.share(ours, *limits)
+    if chances.binary(ours) and not isinstance(right, Pattern) and (limits := _limits(body, right)) != (None, None):
+        return chances.share(ours, *limits)
     gaps = gap(mine, other)
     single = not isinstance(right, Pattern)
     estimate = judging.interval(mine if single else gaps, single=single)
     if body.kind == "equal<=":
-        if isinstance(right, Pattern) and judging.binary(np.stack([ours, theirs])):
-            return judging.alike(ours, theirs, body.limit)
+        if isinstance(right, Pattern) and chances.binary(np.stack([ours, theirs])):
+            return chances.alike(ours, theirs, body.limit)
         return judging.judged([gap(gaps, -body.limit), gap(body.limit, gaps)], estimate, single=single)
     direction = [sign * gaps] if body.margin > 0 else None
     return judging.judged([gap(sign * gaps, body.margin)], estimate, direction, single=single)

@@ -11,10 +11,9 @@ from scipy import optimize
 from scipy import stats as reference
 
 from results.claims import shapes
+from results.claims.chances import alike, binary, share
 from results.claims.judging import (
-    alike,
     best_of,
-    binary,
     bound,
     finite,
     gap,
@@ -24,7 +23,6 @@ from results.claims.judging import (
     needed,
     rated,
     ratio,
-    share,
     skew_p_value,
 )
 from results.claims.spreads import of_statistic, statistic

@@ -14,10 +14,11 @@ from results.claims.findings import Claim, Finding, Verdict
 from results.claims.grammar import parse
 from results.store import Store
 from runners import catalog
-from runners.claiming import Asked, _cells, found, open_claims, sweeps
+from runners.claiming import Asked, found, open_claims
 from runners.errors import CommandError
 from runners.papers import Paper, paper, papers
 from runners.spoken import Spoken, metrics
+from runners.wanted import cells, sweeps
 
 ARENA = """
 from tasks.base import Arena, Board, Direction, Metric, Problem
@@ -239,7 +240,7 @@ def test_papers_are_found_by_name(toys: Write) -> None:
 
 def words(relation: str, **changes: Any) -> list[tuple[str, ...]]:
     (claim,) = claimed(relation=relation, **changes).claims
-    return list(_cells(claim, Spoken()))
+    return list(cells(claim, Spoken()))
 
 
 def test_the_cells_of_a_claim_as_words(toys: Write) -> None:
