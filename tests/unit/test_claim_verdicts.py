@@ -86,6 +86,18 @@ def test_direction_only() -> None:
     assert verdict("toys/b ratio<=0.5 toys/a @ toys/hill", A + B).verdict is Verdict.DIRECTION
 
 
+def test_a_size_that_is_not_reached_contradicts_nothing_while_the_direction_is_shown() -> None:
+    close = attempts("toys/c", around(2.98, start=8))
+    told = verdict("toys/a above toys/b, toys/c by 5 @ toys/hill", A + B + close)
+    assert told.evidence[0].judged.side == -1
+    assert told.adjusted[0] < 0.05
+    assert (told.verdict, told.reason) == (Verdict.CONTRADICTED, "the opposite is shown for toys/a against toys/c")
+    wide = attempts("toys/c", [3 + 500 * value for value in around(0.0, start=8)])
+    told = verdict("toys/a above toys/b, toys/c by 5 @ toys/hill", A + B + wide)
+    assert told.verdict is Verdict.INCONCLUSIVE
+    assert told.reason == "1 of 2 comparisons are undecided"
+
+
 def test_no_worse_than_half_has_no_weaker_direction() -> None:
     """That a is above b is more than that it is at least half of it, so it is no weaker relation."""
     assert verdict("toys/b ratio>=0.5 toys/a @ toys/hill", A + B).verdict is Verdict.REPRODUCED

@@ -271,6 +271,8 @@ def test_sweeps_join_methods_and_take_the_most_seeds(toys: Write) -> None:
     assert sweeps([read({**CARD, "claims": [CLAIM]})]) == [
         ["method=toys/a,toys/b", "task=toys/hill", "scale=laptop", "seed=range(0,5)"]
     ]
+    twice = {**CARD, "claims": [{**CLAIM, "seeds": 7}, {**CLAIM, "name": "two", "seeds": 3}]}
+    assert [one[-1] for one in sweeps([read(twice)])] == ["seed=range(0,7)"]
     assert sweeps([]) == []
 
 
