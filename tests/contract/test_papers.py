@@ -70,7 +70,8 @@ def test_every_relation_speaks_of_a_method_of_its_paper_or_of_none(every: list[P
     for one in every:
         for claim in one.claims:
             named = {side.method for part in claim.parts for side in patterns(part)}
-            assert not named or named & own.get(one.name, set()), f"{one.name}, {claim.name}"
+            analysis = one.card.run == "analysis"  # an experiment over methods of others
+            assert not named or analysis or named & own.get(one.name, set()), f"{one.name}, {claim.name}"
             assert all(place.task for place in wanted_places(claim.parts))
             assert not claim.relation or claim.parts, f"{one.name}, {claim.name}"
 
