@@ -8,7 +8,7 @@ export BAKEOFF_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store bench-coverage bench-report publish check test lint types format clean
+.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store bench-coverage bench-claims bench-report publish check test lint types format clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -38,6 +38,9 @@ bench-store: setup ## a store of 1,000,000 attempts (5 GB in the temporary folde
 
 bench-coverage: setup ## how often intervals cover the mean, by kind of score (two minutes)
 	$(PYTHON) tests/bench/coverage.py
+
+bench-claims: setup ## how often claims come out reproduced where nothing is so, and where something is (four minutes)
+	$(PYTHON) tests/bench/claims.py
 
 bench-report: setup ## a report over 10,000 attempts of 100 methods
 	$(PYTHON) tests/bench/report.py

@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from results.claims.findings import Claim, Verdict
-from results.claims.relations import Pattern
-from results.claims.verdicts import patterns
-from runners import catalog
+from results.claims.findings import Verdict
 from runners.claiming import Asked, asked
 from runners.errors import CommandError, one_line
 from runners.papers import Paper
-from runners.spoken import Spoken
+from runners.wanted import sweeps
 from runners.words import STORE, opened
-
-
-def sweeps(chosen: Iterable[Paper]) -> list[list[str]]:
-    """The words of the sweeps that run every cell of the claims of some papers; cells that a store has are skipped by
-    the sweep itself."""
-    spoken = Spoken()
-    wanted: dict[tuple[str, ...], int] = {}
-    for claim in (claim for one in chosen for claim in one.claims):
-        for words in _cells(claim, spoken):
-            wanted[words] = max(wanted.get(words, 0), claim.seeds)
-    grouped: defaultdict[tuple[tuple[str, ...], int], list[str]] = defaultdict(list)
-    for (method, *rest), seeds in wanted.items():
-        grouped[tuple(rest), seeds].append(method)
-    return [
-        [f"method={','.join(methods)}", *rest, f"seed=range(0,{seeds})"]
-        for (rest, seeds), methods in sorted(grouped.items())
-    ]
-
-
-def _cells(claim: Claim, spoken: Spoken) -> Iterator[tuple[str, ...]]:
-    """Method, task and values of every cell that a claim speaks of, as words."""
-    for part in claim.parts:
-        axis = getattr(part.body, "axis", "")
-        globs = getattr(part.body, "methods", ())
-        sides = patterns(part)
-        first = sides[0].place if sides else None
-        sides = sides + [Pattern(entry.name) for glob in globs for entry in catalog.entries("method", glob)]
-        for side in sides:
-            for place in [side.place] if side.place else part.places or ([first] if first else []):
-                for point in spoken.axis(place.task, axis) if axis else [None]:
-                    values = {**dict(place.values), **({axis: point} if axis else {})}
-                    words = [f"task.{key}={_word(value)}" for key, value in sorted(values.items())]
-                    words += [f"method.{key}={_word(value)}" for key, value in side.fields]
-                    yield side.method, f"task={place.task}", f"scale={claim.scale}", *words
-
-
-def _word(value: Any) -> str:
-    """A value as Hydra reads it; texts in quotes, since they may look like something else."""
-    return json.dumps(value) if not isinstance(value, str) else "'" + value.replace("'", "\\'") + "'"
 
 
 def run(values: Mapping[str, str]) -> int:

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from results.claims import judging, shapes, spreads
+from results.claims import chances, judging, shapes, spreads
 from results.claims.cells import Cells, Setting
 from results.claims.columns import NOTHING, Column, Evidence, columns
 from results.claims.judging import Judged, gap
 from results.claims.relations import Closer, Comparison, Crossing, Curve, Part, Pattern, Place, Rank, Slope, Trend
 from results.stats import Interval
+
+__all__ = ["Axes", "Evidence", "gather", "places"]
 
 Axes = Callable[[str, str], Sequence[Any]]  # task and axis: the values of the axis
 LEAST_METHODS = {"correlation": 3, "gain": 6}
@@ -76,22 +78,21 @@ def _judge(body: Comparison, left: Pattern, right: Pattern | float, made: Sequen
     ours = made[0].values
     theirs = made[1].values if isinstance(right, Pattern) else np.full(ours.shape, right)
     if left.statistic != "mean":
-        of = spreads.of_statistic(left.statistic, made[0].higher(left.metric or metric))
-        rng = _stream(f"{left} {right}")
-        return spreads.statistic(ours, theirs, of, sign, rng, centred=left.statistic == "sd")
+        higher = made[0].higher(left.metric or metric)
+        return spreads.statistic(ours, theirs, left.statistic, sign, _stream(f"{left} {right}"), higher=higher)
     if body.kind.startswith("bound"):
         return judging.bound(ours, theirs, sign)
     mine, other = np.mean(ours, axis=0), np.mean(theirs, axis=0)  # (n,)
     if body.kind.startswith("ratio"):
         return judging.rated(mine, other, sign, body.limit)
-    if judging.binary(ours) and not isinstance(right, Pattern) and (limits := _limits(body, right)) != (None, None):
-        return judging.share(ours, *limits)
+    if chances.binary(ours) and not isinstance(right, Pattern) and (limits := _limits(body, right)) != (None, None):
+        return chances.share(ours, *limits)
     gaps = gap(mine, other)
     single = not isinstance(right, Pattern)
     estimate = judging.interval(mine if single else gaps, single=single)
     if body.kind == "equal<=":
-        if isinstance(right, Pattern) and judging.binary(np.stack([ours, theirs])):
-            return judging.alike(ours, theirs, body.limit)
+        if isinstance(right, Pattern) and chances.binary(np.stack([ours, theirs])):
+            return chances.alike(ours, theirs, body.limit)
         return judging.judged([gap(gaps, -body.limit), gap(body.limit, gaps)], estimate, single=single)
     direction = [sign * gaps] if body.margin > 0 else None
     return judging.judged([gap(sign * gaps, body.margin)], estimate, direction, single=single)

@@ -1,6 +1,6 @@
 """How often claims come out reproduced, or contradicted, where nothing is so, and where something is.
 
-Prints the tables of `docs/claims.md`; `make bench-claims` runs it in about two minutes on one core.
+Prints the tables of `docs/claims.md`; `make bench-claims` runs it in about two minutes on one idle core.
 """
 
 from __future__ import annotations

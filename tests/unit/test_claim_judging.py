@@ -11,10 +11,9 @@ from scipy import optimize
 from scipy import stats as reference
 
 from results.claims import shapes
+from results.claims.chances import alike, binary, share
 from results.claims.judging import (
-    alike,
     best_of,
-    binary,
     bound,
     finite,
     gap,
@@ -24,7 +23,6 @@ from results.claims.judging import (
     needed,
     rated,
     ratio,
-    share,
     skew_p_value,
 )
 from results.claims.spreads import of_statistic, statistic
@@ -73,7 +71,7 @@ def test_fewer_than_two_seeds_show_nothing(size: int) -> None:
 
 
 def test_one_seed_shows_nothing_of_a_statistic() -> None:
-    told = statistic(np.ones((1, 1)), np.zeros((1, 1)), of_statistic("median", higher=True), 1.0, rng(0))
+    told = statistic(np.ones((1, 1)), np.zeros((1, 1)), "median", 1.0, rng(0), higher=True)
     assert (told.side, told.p, told.estimate) == (0, 1.0, Interval(1.0, None, None))
 
 
@@ -256,7 +254,7 @@ def test_a_statistic_is_tested_by_all_ways_to_swap_the_sides(n: int) -> None:
     known = {"median": np.median, "worst": np.min, "q25": lambda v, axis: np.quantile(v, 0.25, axis=axis)}
     for seed, (name, of) in enumerate(known.items()):
         left, right = draws(seed, n), draws(seed + 9, n, mean=0.7)
-        told = statistic(left[None], right[None], of_statistic(name, higher=True), -1.0, rng(0))
+        told = statistic(left[None], right[None], name, -1.0, rng(0), higher=True)
         expected = reference.permutation_test(
             (left, right),
             lambda x, y, axis, of=of: of(x, axis=axis) - of(y, axis=axis),
@@ -269,22 +267,35 @@ def test_a_statistic_is_tested_by_all_ways_to_swap_the_sides(n: int) -> None:
         assert told.estimate.value == pytest.approx(expected.statistic)
 
 
-def test_a_spread_ignores_where_the_sides_lie() -> None:
-    left, right = draws(0, 10) * 0.1, draws(1, 10)
-    of = of_statistic("sd", higher=True)
-    told = statistic(left[None], right[None], of, -1.0, rng(0), centred=True)
-    moved = statistic(left[None] + 100, right[None] - 7, of, -1.0, rng(0), centred=True)
+def test_a_spread_is_tested_by_distances_from_the_medians() -> None:
+    left, right = draws(0, 10) * 0.1, draws(2, 10)
+    told = statistic(left[None], right[None], "sd", -1.0, rng(0), higher=True)
     assert told.side == 1
     assert told.p < 0.05
-    assert moved.p == told.p
+    expected = reference.permutation_test(
+        (np.abs(left - np.median(left)), np.abs(right - np.median(right))),
+        lambda x, y, axis: np.mean(x, axis=axis) - np.mean(y, axis=axis),
+        permutation_type="samples",
+        n_resamples=np.inf,
+    )
+    assert told.p == pytest.approx(expected.pvalue)
     assert told.estimate is not None
     assert told.estimate.value == pytest.approx(np.std(left, ddof=1) - np.std(right, ddof=1))
+    moved = statistic(left[None] + 100, right[None] - 7, "sd", -1.0, rng(0), higher=True)
+    assert moved.p == told.p  # wherever the sides lie
+    assert statistic(right[None], left[None], "sd", -1.0, rng(0), higher=True).side == -1
+
+
+def test_a_spread_of_which_two_measures_disagree_shows_nothing() -> None:
+    left, right = np.array([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 9.0]]), np.array([[-3.0, 3.0, -3.0, 3.0, -3.0, 3.0, 0.0]])
+    assert np.std(left, ddof=1) > np.std(right, ddof=1)
+    assert np.mean(np.abs(left - np.median(left))) < np.mean(np.abs(right - np.median(right)))
+    assert statistic(left, right, "sd", 1.0, rng(0), higher=True).side == 0
 
 
 def test_many_seeds_are_swapped_at_random_and_the_same_each_time() -> None:
     left, right = draws(0, 30) * 0.1, draws(1, 30)
-    of = of_statistic("sd", higher=True)
-    told, again = (statistic(left[None], right[None], of, -1.0, rng(3), centred=True) for _ in range(2))
+    told, again = (statistic(left[None], right[None], "sd", -1.0, rng(3), higher=True) for _ in range(2))
     assert told == again
     assert 0 < told.p < 0.05
 

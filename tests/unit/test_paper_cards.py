@@ -16,9 +16,10 @@ from results.store import Store
 from runners import catalog
 from runners.claiming import Asked, found
 from runners.errors import CommandError
-from runners.filling import _cells, open_claims, sweeps
+from runners.filling import open_claims
 from runners.papers import Paper, paper, papers
 from runners.spoken import Spoken, metrics
+from runners.wanted import cells, sweeps
 
 ARENA = """
 from tasks.base import Arena, Board, Direction, Metric, Problem
@@ -240,7 +241,7 @@ def test_papers_are_found_by_name(toys: Write) -> None:
 
 def words(relation: str, **changes: Any) -> list[tuple[str, ...]]:
     (claim,) = claimed(relation=relation, **changes).claims
-    return list(_cells(claim, Spoken()))
+    return list(cells(claim, Spoken()))
 
 
 def test_the_cells_of_a_claim_as_words(toys: Write) -> None:
