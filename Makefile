@@ -49,6 +49,7 @@ publish: setup ## run what is missing of an arena's experiment and write its boa
 	@test -n "$(ARENA)" || { echo "publish: name an arena: make publish ARENA=calibration"; exit 2; }
 	test ! -f results/published/$(ARENA).jsonl || $(BAKEOFF) import results/published/$(ARENA).jsonl outputs=$(PUBLISHED)
 	$(BAKEOFF) run -m experiment=$(ARENA) outputs=$(PUBLISHED) || test $$? = 1
+	$(BAKEOFF) claims arena=$(ARENA) run=true outputs=$(PUBLISHED) || test $$? = 1
 	$(BAKEOFF) publish arena=$(ARENA) outputs=$(PUBLISHED)
 
 check: setup ## see that the published boards are what their attempts say

@@ -17,6 +17,7 @@ from typing import Any
 from results.leaderboard import Leaderboard, leaderboards
 from results.record import Record, RecordError, from_json, write_text
 from results.tables import render
+from results.tables.content import named
 
 FOLDER = Path(__file__).parent  # where the project keeps what it publishes
 # what a reader may want to know
@@ -96,7 +97,7 @@ def page(arena: str, records: Sequence[Record]) -> str:
         f"(SHA-256 {digest[:16]}), {_origin(records)}. "
         f"`make publish ARENA={arena}` runs them and writes this page; `bakeoff report --check` computes it again.",
         "",
-        *(f"- [{board.task}](#{_anchor(board, number)}), {board.scale}" for number, board in enumerate(boards)),
+        *(f"- [{named(board)}](#{_anchor(board, number)}), {board.scale}" for number, board in enumerate(boards)),
         "",
     ]
     sections = [

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from results.claims.cells import Cells
-from results.claims.findings import Finding, Verdict
+from results.claims.findings import Finding
 from results.claims.verdicts import find, wanted_places
 from results.record import Record
 from results.report.papers import PaperFacts
@@ -19,12 +18,10 @@ from results.store import Store
 from results.tables import claims as tables
 from results.tables.content import clean
 from runners import catalog
-from runners.errors import CommandError, one_line, suggestion
+from runners.errors import CommandError, suggestion
 from runners.papers import Paper, papers
 from runners.spoken import Spoken
 from runners.staleness import Judge
-from runners.wanted import sweeps
-from runners.words import STORE, opened
 
 _SHOWN = ("title", "arena", "run", "claim", "authors", "venue", "year", "arxiv", "code", "why", "smallest")
 FORMATS = ("terminal", "md", "json")
@@ -44,7 +41,7 @@ def asked(store: Store, *, paper: str = "", arena: str = "") -> Asked:
     Args:
         store: the attempts.
         paper: name of one; empty for all.
-        arena: only papers of this arena; empty for all.
+        arena: only papers of this arena, and those with a claim on one of its tasks; empty for all.
 
     Raises:
         CommandError: there is no such paper or arena, or a card is broken.
@@ -52,11 +49,17 @@ def asked(store: Store, *, paper: str = "", arena: str = "") -> Asked:
     """
     chosen = papers([paper] if paper else None)
     if arena:
-        arenas = {one.card.arena for one in chosen}
+        arenas = {name for one in chosen for name in _arenas(one)}
         if arena not in arenas:
             raise CommandError(f"there is no paper in an arena called '{arena}'{suggestion(arena, arenas)}")
-        chosen = [one for one in chosen if one.card.arena == arena]
+        chosen = [one for one in chosen if arena in _arenas(one)]
     return Asked(chosen, found(store, chosen))
+
+
+def _arenas(one: Paper) -> set[str]:
+    """The arena of a paper, and those on whose tasks it claims something."""
+    places = (place for claim in one.claims for place in wanted_places(claim.parts))
+    return {one.card.arena, *(place.task.partition("/")[0] for place in places)}
 
 
 def found(store: Store, chosen: Sequence[Paper]) -> dict[str, list[Finding]]:
@@ -182,43 +185,3 @@ def _line(row: Mapping[str, Any], width: int) -> str:
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     names = ", ".join(row["methods"]) or (f"needs {row['missing']}" if row["missing"] else "-")
     return f"{row['id']:{width}s}  {clean(row['arena']):15s} {row['run']:11s} {told or '-'}; {names}"
-
-
-def run(values: Mapping[str, str]) -> int:
-    """Run every cell of the claims asked for that the store has not; returns the exit code of the worst sweep. A sweep
-    that cannot be carried out is told and stops no other.
-
-    Raises:
-        CommandError: no claim asked for is a relation.
-    """
-    from runners import launch
-
-    with opened(values) as store:
-        answer = asked(store, paper=values["paper"], arena=values["arena"])
-    if not any(claim.parts for one in answer.papers for claim in one.claims):
-        raise CommandError("no claim here is a relation between cells yet, so there is nothing to run")
-    words = [f"{key}={values[key]}" for key in STORE if values[key]]
-    code = 0
-    for sweep in sweeps(open_claims(answer)):
-        try:
-            code = max(code, launch.run(["-m", *sweep, *words]))
-        except CommandError as error:
-            sys.stderr.write(f"bakeoff: {' '.join(sweep)}: {one_line(error)}\n")
-            code = max(code, 1)
-    return code
-
-
-def open_claims(asked: Asked) -> list[Paper]:
-    """The papers with those of their claims that more cells could decide."""
-    undecided = {Verdict.NOT_RUN, Verdict.INCONCLUSIVE}
-    return [
-        replace(
-            one,
-            claims=tuple(
-                finding.claim
-                for finding in asked.findings[one.name]
-                if finding.claim.parts and (finding.verdict in undecided or finding.seeds < finding.claim.seeds)
-            ),
-        )
-        for one in asked.papers
-    ]

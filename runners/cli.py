@@ -93,7 +93,9 @@ def _claims(words: Sequence[str]) -> int:
     one_of(values["run"] or "false", ("true", "false"), "run")
     code = OK
     if values["run"] == "true":
-        code = claiming.run(values)
+        from runners import filling
+
+        code = filling.run(values)
     with opened(values) as store:
         asked = claiming.asked(store, paper=values["paper"], arena=values["arena"])
     print(claiming.claims(asked, values["format"], _terminal_width()))

@@ -180,8 +180,7 @@ def overrides(entries: Mapping[str, catalog.Entry], choice: Choice) -> tuple[str
         there, chosen = flatten(entry.values), flatten(choice.values[kind])
         if kind == "task":  # what the tier would have changed, had the command not named it
             tier = flatten(at_scale(task_card(entry), choice.task, choice.scale))
-            named = {key for key in tier if any(f"{key}.".startswith(f"{name}.") for name in choice.overridden)}
-            there |= {key: tier[key] for key in named}
+            there |= {k: v for k, v in tier.items() if any(f"{k}.".startswith(f"{own}.") for own in choice.overridden)}
         words += [
             f"{kind}.{key}={_word(value)}"
             for key, value in chosen.items()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from results.claims.cells import Defaults
-from results.claims.relations import Comparison, Crossing, Curve, Part, Pattern, Place, Rank, Slope, Trend
+from results.claims.relations import Closer, Comparison, Crossing, Curve, Part, Pattern, Place, Rank, Slope, Trend
 from results.claims.verdicts import patterns, wanted_places
 from results.selection import flatten
 from runners import catalog
@@ -90,7 +90,7 @@ class Spoken:
             if not any(fnmatch.fnmatchcase(entry.name, glob) for entry in self._methods()):
                 raise CommandError(f"no method matches {glob}")
 
-    def _check_axis(self, body: Trend | Slope | Crossing, places: Sequence[Place]) -> None:
+    def _check_axis(self, body: Trend | Slope | Crossing | Closer, places: Sequence[Place]) -> None:
         found = [list(self.axis(place.task, body.axis)) for place in places]
         if any(values != found[0] for values in found):
             raise CommandError(f"the axis '{body.axis}' has other values on {places[0].task} than on other tasks")

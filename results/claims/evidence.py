@@ -13,14 +13,14 @@ from results.claims import chances, judging, shapes, spreads
 from results.claims.cells import Cells, Setting
 from results.claims.columns import NOTHING, Column, Evidence, columns
 from results.claims.judging import Judged, gap
-from results.claims.relations import Comparison, Crossing, Curve, Part, Pattern, Place, Rank, Slope, Trend
+from results.claims.relations import Closer, Comparison, Crossing, Curve, Part, Pattern, Place, Rank, Slope, Trend
 from results.stats import Interval
 
 __all__ = ["Axes", "Evidence", "gather", "places"]
 
 Axes = Callable[[str, str], Sequence[Any]]  # task and axis: the values of the axis
 LEAST_METHODS = {"correlation": 3, "gain": 6}
-_KINDS = {Trend: "change", Slope: "slope", Crossing: "step"}
+_KINDS = {Trend: "change", Slope: "slope", Crossing: "step", Closer: "closeness"}
 _DOWNWARD = ("below", "at most", "ratio<=", "bound<=")
 
 
@@ -111,7 +111,7 @@ def _limits(body: Comparison, constant: float) -> tuple[float | None, float | No
 
 
 def _along(
-    part: Part, body: Trend | Slope | Crossing, cells: Cells, setting: Setting, points: Sequence[Any]
+    part: Part, body: Trend | Slope | Crossing | Closer, cells: Cells, setting: Setting, points: Sequence[Any]
 ) -> Evidence:
     """A relation along an axis: every point is a task of its own, seeds are shared."""
     where = places(part, body.left)
@@ -125,6 +125,8 @@ def _along(
     if not base.seeds or len(points) < 2:
         return base
     shaped = [column.values.reshape(len(points), len(where), -1).mean(axis=1).T for column in made]  # (n, k)
+    if isinstance(body, Closer):
+        return replace(base, judged=shapes.closer(shaped[0], shaped[1]))
     values = gap(shaped[0], shaped[1]) if len(shaped) > 1 else shaped[0]
     base = replace(base, means=tuple(np.mean(values, axis=0).tolist()))
     if isinstance(body, Trend):

@@ -21,6 +21,7 @@ from results.claims.relations import (
     NUMBER,
     SHAPES,
     Body,
+    Closer,
     Comparison,
     Crossing,
     Curve,
@@ -85,18 +86,18 @@ def _tasks(part: Part, text: str) -> None:
         raise ClaimError(f"'{text}' compares a side with itself")
     if not part.places and len({side.place for side in sides}) > 1:
         raise ClaimError(f"the sides of '{text}' stand on several tasks; write a claim for each, in all(..)")
-    if part.places and isinstance(body, Trend | Slope | Crossing) and body.left.place is not None:
+    if part.places and isinstance(body, Trend | Slope | Crossing | Closer) and body.left.place is not None:
         raise ClaimError(f"'{text}' names a task in its brackets and another behind @")
 
 
 def _body(text: str) -> Body:
-    shape = re.fullmatch(r"(trend|slope|crossing|rank|curve)\((.*)\)(?: over (.+))?", text)
+    shape = re.fullmatch(r"(trend|slope|crossing|closer|rank|curve)\((.*)\)(?: over (.+))?", text)
     if shape:
         return _shaped(shape[1], split(shape[2], ","), tuple(split(shape[3] or "", ",")))
     sides = _SIDES.fullmatch(text)
     if not sides:
         raise ClaimError(
-            f"'{text}' holds no relation; there are {', '.join(COMPARED)}, trend, slope, crossing, rank, curve"
+            f"'{text}' holds no relation; there are {', '.join(COMPARED)}, trend, slope, crossing, closer, rank, curve"
         )
     return _compared(text, sides["left"], sides["kind"], sides["right"], sides["margin"])
 
@@ -156,6 +157,8 @@ def _shaped(kind: str, words: Sequence[str], methods: tuple[str, ...]) -> Body:
         raise ClaimError(f"{kind}: 'over' belongs to rank and curve")
     if len(words) != 3:
         raise ClaimError(f"{kind} takes 3 things in its brackets, got {len(words)}")
+    if kind == "closer":
+        return _closer(*words)
     sides = _gap(kind, words[0])
     axis, limit = words[1:]
     if not re.fullmatch(r"\w+(\.\w+)*", axis):
@@ -168,6 +171,18 @@ def _shaped(kind: str, words: Sequence[str], methods: tuple[str, ...]) -> Body:
     if kind == "crossing":
         return Crossing(*sides, axis, number(limit, "crossing"))
     return Trend(*sides, axis, *_trend(limit))
+
+
+def _closer(left: str, right: str, axis: str) -> Closer:
+    if not re.fullmatch(r"\w+(\.\w+)*", axis):
+        raise ClaimError(f"closer: '{axis}' is no axis")
+    first = pattern(left)
+    if not first.method:
+        raise ClaimError(f"closer: '{left}' names no method")
+    second = _rival(right, (first,))
+    if first == second:
+        raise ClaimError(f"closer: '{left}' is compared with itself")
+    return Closer(first, second, axis)
 
 
 def _trend(limit: str) -> tuple[str, float]:

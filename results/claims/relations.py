@@ -99,6 +99,16 @@ class Crossing:
 
 
 @dataclass(frozen=True)
+class Closer:
+    """The left number follows the order of an axis more closely than the right one: the size of its rank correlation
+    with the axis is larger."""
+
+    left: Pattern
+    right: Pattern
+    axis: str
+
+
+@dataclass(frozen=True)
 class Rank:
     """The rank correlation of two metrics over methods is at least, or at most, a number."""
 
@@ -116,7 +126,7 @@ class Curve:
     methods: tuple[str, ...] = ()
 
 
-Body = Comparison | Trend | Slope | Crossing | Rank | Curve
+Body = Comparison | Trend | Slope | Crossing | Closer | Rank | Curve
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,13 @@ def crossing(values: Sample, level: float) -> Judged:
     return Judged(side, p, interval(gap(values[:, -1], values[:, 0])), None, effect)
 
 
+def closer(left: Sample, right: Sample) -> Judged:
+    """Whether the rank correlation of left (n, k) with the order of k points is larger in size than that of right."""
+    order = np.broadcast_to(np.arange(left.shape[-1], dtype=float), left.shape)
+    ahead = gap(np.abs(correlations(left, order)), np.abs(correlations(right, order)))
+    return judged([ahead], interval(ahead))
+
+
 def correlations(one: Sample, other: Sample) -> Sample:
     """Spearman's rank correlation over methods for each seed: (n, m) and (n, m) to (n,); 0 where one is constant."""
     first, second = (_ranks(side) - (side.shape[-1] + 1) / 2 for side in (one, other))

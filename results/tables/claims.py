@@ -17,6 +17,7 @@ _PROSE = 120  # columns of sentences
 KINDS = {
     "difference": "difference", "value": "value", "ratio": "ratio", "statistic": "difference", "change": "change",
     "slope": "slope", "step": "step", "correlation": "rank correlation", "gain": "gain of a square",
+    "closeness": "difference of rank correlations",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from results.claims.patterns import pattern, split
 from results.claims.relations import (
     COMPARED,
     SHAPES,
+    Closer,
     Comparison,
     Crossing,
     Curve,
@@ -56,6 +58,10 @@ HILL, DALE = Place("toys/hill"), Place("toys/dale")
         ("trend(toys/a, part.size, hump) @ toys/hill", Part(Trend(A, None, "part.size", "hump"), (HILL,))),
         ("trend(toys/a, size, flat<=0.2) @ toys/hill", Part(Trend(A, None, "size", "flat<=", 0.2), (HILL,))),
         ("slope(toys/a, size, [-0.6, -0.4]) @ toys/hill", Part(Slope(A, None, "size", -0.6, -0.4), (HILL,))),
+        (
+            "closer(toys/a.height, .slope, size) @ toys/hill",
+            Part(Closer(replace(A, metric="height"), replace(A, metric="slope"), "size"), (HILL,)),
+        ),
         ("crossing(toys/a - toys/b, size, 0) @ toys/hill", Part(Crossing(A, B, "size", 0.0), (HILL,))),
         (
             "rank(ece, cost.steps, <=-0.5) over toys/* @ toys/hill",
@@ -163,6 +169,8 @@ REFUSED = [
     ("slope(toys/a, size, 1) @ toys/hill", "slope: '1' is no band such as [-0.6, -0.4]"),
     ("slope(toys/a, size, [2, 1]) @ toys/hill", "slope: '[2, 1]' is no band"),
     ("slope(toys/a, size, [a, 1]) @ toys/hill", "slope: 'a' is no number"),
+    ("closer(toys/a.height, toys/a.height, size) @ toys/hill", "closer: 'toys/a.height' is compared with itself"),
+    ("closer(.height, toys/a.slope, size) @ toys/hill", "closer: '.height' names no method"),
     ("crossing(toys/a, size, zero) @ toys/hill", "crossing: 'zero' is no number"),
     ("rank(x, y, >=0.5) @ toys/hill", "rank: over which methods?"),
     ("rank(x, y, >=0.5) over Toys @ toys/hill", "rank: 'Toys' is no name of methods"),

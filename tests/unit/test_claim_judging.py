@@ -399,3 +399,15 @@ def test_only_finite_numbers_are_told() -> None:
     assert finite(math.inf) is None
     assert finite(None) is None
     assert finite(1.5) == 1.5
+
+
+def test_what_follows_an_axis_more_closely_is_found() -> None:
+    rng = np.random.default_rng(0)
+    rising = np.arange(5) + 0.01 * rng.standard_normal((8, 5))
+    noise = rng.standard_normal((8, 5))
+    told = shapes.closer(-rising, noise)  # falling follows as well as rising
+    assert (told.side, told.p < 0.05) == (1, True)
+    assert shapes.closer(noise, rising).side == -1
+    assert told.estimate is not None
+    expected = [1 - abs(reference.spearmanr(row, range(5)).statistic) for row in noise]
+    assert told.estimate.value == pytest.approx(np.mean(expected))

@@ -14,8 +14,9 @@ from results.claims.findings import Claim, Finding, Verdict
 from results.claims.grammar import parse
 from results.store import Store
 from runners import catalog
-from runners.claiming import Asked, found, open_claims
+from runners.claiming import Asked, found
 from runners.errors import CommandError
+from runners.filling import open_claims
 from runners.papers import Paper, paper, papers
 from runners.spoken import Spoken, metrics
 from runners.wanted import cells, sweeps
