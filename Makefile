@@ -39,7 +39,7 @@ bench-store: setup ## a store of 1,000,000 attempts (5 GB in the temporary folde
 bench-coverage: setup ## how often intervals cover the mean, by kind of score (two minutes)
 	$(PYTHON) tests/bench/coverage.py
 
-bench-claims: setup ## how often claims come out reproduced where nothing is so, and where something is (four minutes)
+bench-claims: setup ## how often claims come out reproduced where nothing is so, and where something is (two minutes)
 	$(PYTHON) tests/bench/claims.py
 
 bench-report: setup ## a report over 10,000 attempts of 100 methods
