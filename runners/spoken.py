@@ -96,7 +96,7 @@ class Spoken:
             raise CommandError(f"the axis '{body.axis}' has other values on {places[0].task} than on other tasks")
         if any(body.axis in dict(place.values) for place in places):
             raise CommandError(f"'{body.axis}' is the axis, and a value in brackets too")
-        least = 3 if isinstance(body, Trend) and body.shape == "hump" else 2
+        least = 3 if isinstance(body, Closer) or (isinstance(body, Trend) and body.shape == "hump") else 2
         if len(found[0]) < least:
             raise CommandError(f"the axis '{body.axis}' of {places[0].task} has fewer than {least} values")
         if isinstance(body, Slope) and not all(_is_number(value) and value > 0 for value in found[0]):

@@ -173,16 +173,13 @@ def _shaped(kind: str, words: Sequence[str], methods: tuple[str, ...]) -> Body:
     return Trend(*sides, axis, *_trend(limit))
 
 
-def _closer(left: str, right: str, axis: str) -> Closer:
+def _closer(first: str, second: str, axis: str) -> Closer:
     if not re.fullmatch(r"\w+(\.\w+)*", axis):
         raise ClaimError(f"closer: '{axis}' is no axis")
-    first = pattern(left)
-    if not first.method:
-        raise ClaimError(f"closer: '{left}' names no method")
-    second = _rival(right, (first,))
-    if first == second:
-        raise ClaimError(f"closer: '{left}' is compared with itself")
-    return Closer(first, second, axis)
+    left = pattern(first)
+    right = _rival(second, [left])
+    _on_axis("closer", f"{first}, {second}", left, right)
+    return Closer(left, right, axis)
 
 
 def _trend(limit: str) -> tuple[str, float]:
@@ -201,17 +198,26 @@ def _gap(kind: str, text: str) -> tuple[Pattern, Pattern | None]:
     """One side, or two with a minus between them."""
     first, minus, second = text.partition(" - ")
     left = pattern(first)
+    right = _rival(second, [left]) if minus else None
+    _on_axis(kind, text, left, right)
+    return left, right
+
+
+def _on_axis(kind: str, text: str, left: Pattern, right: Pattern | None) -> None:
+    """See that one side or two can be read along an axis.
+
+    Raises:
+        ClaimError: naming the side.
+    """
     if not left.method:
         raise ClaimError(f"{kind}: '{text}' names no method")
-    right = _rival(second, [left]) if minus else None
     for side in (left, *([right] if right else [])):
         if side.statistic != "mean":
             raise ClaimError(f"{kind}: |{side.statistic} belongs to above and below")
     if right is not None and right.place not in (None, left.place):
         raise ClaimError(f"{kind}: both sides stand on one task, and '{right}' names another")
     if right is not None and replace(right, place=left.place) == left:
-        raise ClaimError(f"{kind}: '{text}' takes a side from itself")
-    return left, right
+        raise ClaimError(f"{kind}: '{text}' compares a side with itself")
 
 
 def _over_methods(kind: str, words: Sequence[str], methods: tuple[str, ...]) -> Rank | Curve:

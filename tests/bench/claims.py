@@ -111,6 +111,17 @@ def along(values: Sequence[float]) -> Make:
     return make
 
 
+def following(one: str) -> Make:
+    """A method that rises along the axis by three deviations a point, and others that do not."""
+
+    def make(rng: np.random.Generator, draw: Draw, seeds: int) -> Numbers:
+        return lambda method, place, _metric: (
+            3.0 * POINTS.index(dict(place.values)["size"]) * (method == one) + draw(rng, (seeds,))
+        )
+
+    return make
+
+
 def power_law(exponent: float) -> Make:
     """A power law along the axis, with factors of noise."""
 
@@ -188,6 +199,7 @@ NULL: dict[str, Case] = {
     "trend hump, top at both last": Case("trend(toys/a, size, hump) @ TASKS", along((0.0, 0.0, 3.0, 3.0))),
     "slope at the edge": Case("slope(toys/a, size, [-0.5, 0]) @ TASKS", power_law(-0.5)),
     "crossing, last on the level": Case("crossing(toys/a, size, 0) @ TASKS", along((-9.0, 0.0, 0.0, 0.0))),
+    "closer, neither follows": Case("closer(toys/a, toys/b, size) @ TASKS", along((0.0, 0.0, 0.0, 0.0))),
     "rank>=0, true 0": Case("rank(x, y, >=0) over toys/* @ TASKS", agreeing(0.0), SIX),
     "rank>=0.5, true 0.5": Case("rank(x, y, >=0.5) over toys/* @ TASKS", agreeing(0.5), SIX),
     "curve, unrelated": Case("curve(x, y, quadratic over linear) over toys/* @ TASKS", agreeing(0.0), SIX),
@@ -209,6 +221,7 @@ POWER: dict[str, Case] = {
     "ratio>=1.2, true 1.5": Case("toys/a ratio>=1.2 toys/b @ TASKS", multiplied(1.5)),
     "equal<=2, true 0": Case("toys/a equal<=2 toys/b @ TASKS", shifted({})),
     "trend +, true 3": Case("trend(toys/a, size, +) @ TASKS", along((0.0, 1.0, 2.0, 3.0))),
+    "closer, only one follows": Case("closer(toys/a, toys/b, size) @ TASKS", following("toys/a")),
     "slope in the middle": Case("slope(toys/a, size, [-0.7, -0.3]) @ TASKS", power_law(-0.5)),
     "at least 0, true 2 sd": Case("toys/a at least 0 @ TASKS", shifted({"toys/a": 2.0})),
     "rank>=0, true 0.8": Case("rank(x, y, >=0) over toys/* @ TASKS", related(0.5), SIX),

@@ -303,6 +303,9 @@ def test_relations_along_an_axis() -> None:
     assert verdict("trend(toys/a@toys/hill - toys/b, size, flat<=0.5)", rising + same).verdict is Verdict.REPRODUCED
     told = verdict("slope(toys/a - toys/b, size, [0, 1]) @ toys/hill", rising + same)
     assert told.reason == "a slope is of logarithms, and not all values are above zero"
+    level = along("toys/b", (2.0, 2.0, 2.0))
+    assert verdict("closer(toys/a, toys/b, size) @ toys/hill", rising + level).verdict is Verdict.REPRODUCED
+    assert verdict("closer(toys/b, toys/a, size) @ toys/hill", rising + level).verdict is Verdict.CONTRADICTED
     told = verdict("trend(toys/a, size, +) @ toys/hill", rising[:16])
     assert (told.verdict, told.reason) == (Verdict.NOT_RUN, "there is no toys/a on toys/hill[size=4]")
 
@@ -448,6 +451,7 @@ def test_at_the_edge_of_a_ratio_or_a_band_little_is_affirmed(name: str, scores: 
 @pytest.mark.parametrize("scores", bench.SCORES)
 @pytest.mark.parametrize("name", ["trend +, true 0", "trend of a gap +, true 0", "trend flat<=3, true 3",
                                   "trend hump, top at both last", "slope at the edge", "crossing, last on the level",
+                                  "closer, neither follows",
                                   "rank>=0, true 0", "rank>=0.5, true 0.5"])  # fmt: skip
 def test_along_an_axis_and_over_methods_little_is_affirmed_at_the_edge(name: str, scores: str) -> None:
     for n in (3, 5, 10):

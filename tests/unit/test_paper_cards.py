@@ -164,6 +164,7 @@ SPOKEN = [
     ("trend(toys/a, size, +) @ toys/hill, toys/dale", "the axis 'size' has other values on toys/dale than"),
     ("trend(toys/a, size, +) @ toys/hill[size=1]", "'size' is the axis, and a value in brackets too"),
     ("trend(toys/a, two, hump) @ toys/hill", "the axis 'two' of toys/hill has fewer than 3 values"),
+    ("closer(toys/a, toys/b, two) @ toys/hill", "the axis 'two' of toys/hill has fewer than 3 values"),
     ("slope(toys/a, word, [0, 1]) @ toys/hill", "slope: the values of the axis 'word' are not all numbers above zero"),
     ("slope(toys/a, zero, [0, 1]) @ toys/hill", "slope: the values of the axis 'zero' are not all numbers above zero"),
     ("rank(height, depth, >=0) over toys/* @ toys/hill", "the arena of toys/hill has no metric 'depth'"),
