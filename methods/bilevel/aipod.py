@@ -20,8 +20,9 @@ class AiPOD(Method):
         S projected lower steps y <- P_x(y - a g_y);  u = a sum_j<N (P (I - a H))^j P f_y;
         grad = f_x + D' f_y - (g_xy' + D' H) u
 
-    with D and P as in `methods/bilevel/_linear.py`, P_x the projection onto the fibre over x. The paper's own page was
-    not at hand; S, N and the plain Neumann sum in place of a randomly cut one are taken from its abstract's rivals.
+    with D and P as in `methods/bilevel/_linear.py`, P_x the projection onto the fibre over x. The body of the
+    paper was not at hand, so S and N are ours. Its variant E-AiPOD, which projects more rarely, would save nothing at
+    the arena's prices, where products with known matrices are free, and is left out.
 
     Deviations:
         1. All N terms are summed; a random cut gives the same on average and more noise.

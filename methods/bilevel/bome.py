@@ -17,8 +17,8 @@ class BOME(Method):
         (x, y) <- (x, y) - step (df + l dq),   l = max((control norm(dq)^2 - <df, dq>) / norm(dq)^2, 0)
 
     Deviations:
-        1. The step in x is the arena's (see `methods/bilevel/_loop.py`); that in y is 1 / (L of f + l L of g). The paper
-           has one for both.
+        1. The step in x is the arena's (see `methods/bilevel/_loop.py`); that in y is 1 / (L of f + l L of g).
+           The paper has one for both.
         2. Where dq is 0, l is 0.
 
     Args:

@@ -152,7 +152,8 @@ class CoupledStrong(Task):
     y* = M x is linear, so with x = Z z, where Z spans the set of x, Phi = sin(p'z) + log(norm(Q z)^2 + 1). For a given
     s = p'z the least norm(Q z)^2 is s^2 / w with w = p'(Q'Q)^-1 p, so the optimum is that of sin(s) + log(s^2 / w + 1)
     over the number s, found on a grid and refined: exact, though f is not convex and has many local minima. The
-    paper's matrices are not known; here their entries are uniform on [0, 1] and rows of (A, H) have norm 1.
+    paper's numbers are not known. Here entries of A, H and B are uniform on [0, 1] and rows of (A, H) have norm 1, and
+    c and d have norms near 1: with entries of order 1 the wave is so short that where a method ends is luck.
 
     Args:
         size: n = m.
@@ -181,7 +182,8 @@ class CoupledStrong(Task):
         basis = null_space(rng.uniform(size=(self.fixed, n))) if self.fixed else np.eye(n)
         kept = basis @ basis.T
         upper_wave, lower_wave, start = rng.normal(size=(3, n))
-        return StrongDraw(rows[:, :n].copy(), rows[:, n:].copy(), kept, upper_wave, lower_wave, kept @ start)
+        waves = upper_wave / n**0.5, lower_wave / n**0.5
+        return StrongDraw(rows[:, :n].copy(), rows[:, n:].copy(), kept, *waves, kept @ start)
 
     def landscape(self, seed: int) -> Landscape:
         """As functions."""

@@ -84,7 +84,7 @@ class Residuals:
     def best(self) -> Array:
         """The x that minimises Phi."""
         curved = self.matrix.T @ self.matrix + RIDGE * np.eye(self.matrix.shape[1])
-        point: Array = np.linalg.solve(curved, -self.matrix.T @ self.offset)
+        point: Array = np.asarray(np.linalg.solve(curved, -(self.matrix.T @ self.offset)), dtype=np.float64)
         return point
 
 
@@ -103,8 +103,8 @@ def draw(rng: np.random.Generator, size: int, kappa: float, flat: float = 0.0) -
     offset, target, start = rng.normal(size=(3, size))
     zeros = round(flat * size)
     spectrum = np.concatenate([np.zeros(zeros), np.geomspace(1 / kappa, 1, size - zeros)])
-    hessian = (basis * spectrum) @ basis.T
-    hessian = (hessian + hessian.T) / 2
+    rough = (basis * spectrum) @ basis.T
+    hessian: Array = (rough + rough.T) / 2
     seen = hessian if zeros else np.eye(size)
     return Draw(hessian, seen @ coupling, seen @ offset, target, start)
 
@@ -242,7 +242,7 @@ class FlatQuadratic(Task):
         stacked = np.concatenate([1e4 * root, np.eye(self.size)])
         right = np.concatenate([1e4 * root @ kept, given.target])
         found = optimize.lsq_linear(stacked, right, (-self.box, self.box), method="bvls", tol=1e-14)
-        solved: Array = found.x
+        solved: Array = found.x.clip(-self.box, self.box)  # it may be beyond by a rounding error
         return solved
 
 
