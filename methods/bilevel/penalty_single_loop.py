@@ -26,8 +26,6 @@ class PenaltySingleLoop(Method):
         1. s, b and step sizes are constants; the paper's fall with the number of steps.
         2. The step in x is the arena's (see `methods/bilevel/_loop.py`); steps in w and z are 1 / L of h_s and of g,
            times `inner_rate`.
-        3. The rate of the steps in x is a tenth of the arena's, by the rule of `penalty_bilevel` over 0.1 and 1: w and
-           z make one step where others make many, and at 1 they never catch up.
 
     Args:
         s: of the penalty.

@@ -20,7 +20,7 @@ class SOBA(Method):
     all at once, at the same (x, y, u), on one minibatch for g and one for f. Deviations:
 
     1. a = 1 / L, and the step in x is the arena's (see `methods/bilevel/_loop.py`); the paper's fall with the number
-       of rounds or are tuned. Its rate is a tenth of the arena's, as for all that take one step of y for one of x.
+       of rounds or are tuned.
     2. The sign of u is that of g_yy^-1 f_y; the paper's is the opposite.
 
     Args:

@@ -128,6 +128,10 @@ class Hyperparameters(Task, ABC):
         """The best x that is known for the judge's own rows, which no method sees."""
         return Solution(self.ceiling.artefact(seed)["point"])
 
+    def first_weights(self, seed: int, size: int) -> Tensor:
+        """Where a fit begins: small weights (size,), drawn as is usual for a model."""
+        return torch.from_numpy(self.stream(seed, "weights").normal(scale=0.01, size=size))
+
     def part(self, table: tuple[Tensor, Tensor]) -> Objective:
         """The mean cross-entropy of some rows as an objective; it does not depend on x."""
         features, labels = table

@@ -36,6 +36,7 @@ class Decay(Hyperparameters):
         table = self.tables(seed)
         lowest = torch.full((self.hyperparameters,), self.lowest, dtype=torch.float64)
         landscape = decayed(table, self.hyperparameters, self.start, (self.lowest, self.highest))
+        landscape = replace(landscape, lower_start=self.first_weights(seed, len(landscape.lower_start)))
         bounds = torch.stack([lowest, torch.full_like(lowest, self.highest)], dim=1)
         return World(landscape, self.part(table.test), bounds)
 
@@ -75,7 +76,7 @@ class Cleaning(Hyperparameters):
             upper=self.part(table.validation),
             lower=lower,
             upper_start=torch.full((self.train,), self.start, dtype=torch.float64),
-            lower_start=torch.zeros(features.shape[1] * CLASSES, dtype=torch.float64),
+            lower_start=self.first_weights(seed, features.shape[1] * CLASSES),
             upper_radius=2 * self.train**0.5,
             lower_smoothness=lambda x: steep * float(torch.sigmoid(x).max()) + ridge,
             upper_smoothness=lambda x: held_steep,
