@@ -9,8 +9,7 @@ AdaGrad's for a whole vector (Ward, Wu and Bottou 2019, arXiv 1806.01811),
 with the radius R that the problem states. It keeps the direction of d and is blind to its scale. The rate is 1 or 0.1,
 for each method the one with the lesser geometric mean of regret on `quadratic`, and on `quadratic_flat` where it can
 enter, at scale laptop and seeds 100 and 101, which no board has; methods for linear constraints are compared on
-`coupled_plane` and `coupled_strong` instead. It is 0.1 where a second unknown is carried along with
-x and lags behind it.
+`coupled_plane` and `coupled_strong` instead.
 """
 
 from __future__ import annotations

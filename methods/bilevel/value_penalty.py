@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from methods.base import Method, Run
 from methods.bilevel._loop import Steps, descend, finite, outer_rounds
 from tasks.bilevel import Bilevel, Solution
+from tasks.metering import PRICED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +38,10 @@ class ValuePenalty(Method):
     def solve(self, problem: Bilevel, run: Run) -> Solution:
         """Go down until the budget is spent."""
         x, y, w = problem.upper_start, problem.lower_start, problem.lower_start
-        steps, budget = Steps(problem, self.rate), run.ledger.left("work")
+        steps, budget = Steps(problem, self.rate), run.ledger.left(PRICED)
         run.offer(Solution(x, y))
         for _ in outer_rounds(problem):
-            left = run.ledger.left("work")
+            left = run.ledger.left(PRICED)
             risen = 1.0 if budget is None or left is None else min(1.0, (1 - left / budget) / self.ramp)
             weight = self.largest * risen
             w = descend(problem, x, w, self.steps, run)[-1]

@@ -351,9 +351,7 @@ def test_the_joint_sum_goes_down_the_sum(make_run: MakeRun) -> None:
 
 def test_lv_hba_reaches_the_planted_optimum(make_run: MakeRun) -> None:
     posed = replace(PLANE, budget=1e9).problem(0)
-    problem = replace(
-        posed, outer_steps=5000, upper_start=0 * posed.upper_start, lower_start=0 * posed.lower_start
-    )
+    problem = replace(posed, outer_steps=5000, upper_start=0 * posed.upper_start, lower_start=0 * posed.lower_start)
     run = make_run(problem)
     found, planted = answer(LV_HBA, problem, run), PLANE.best(0)
     off = (found.upper - planted.upper).norm() / planted.upper.norm()
