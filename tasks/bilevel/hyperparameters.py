@@ -42,6 +42,7 @@ class Hyperparameters(Task, ABC):
         train: lower examples.
         validation: upper examples.
         test: examples of the judge.
+        corrupted: share of the training labels that are drawn anew from all ten classes.
         lowest, highest: bounds of every hyperparameter.
         start: of every hyperparameter.
         warm_steps: steps of a fit from the start.
@@ -54,6 +55,7 @@ class Hyperparameters(Task, ABC):
     train: int
     validation: int
     test: int
+    corrupted: float
     lowest: float
     highest: float
     start: float
@@ -143,8 +145,12 @@ class Hyperparameters(Task, ABC):
         return loss
 
     def tables(self, seed: int) -> Table:
-        """The rows of a seed."""
-        return draw(self.source, self.stream(seed, "rows"), self.pool, (self.train, self.validation, self.test))
+        """The rows of a seed, some training labels drawn anew."""
+        table = draw(self.source, self.stream(seed, "rows"), self.pool, (self.train, self.validation, self.test))
+        rng, labels = self.stream(seed, "labels"), table.train[1].clone()
+        wrong = torch.from_numpy(rng.permutation(self.train)[: round(self.corrupted * self.train)])
+        labels[wrong] = torch.from_numpy(rng.integers(CLASSES, size=len(wrong)))
+        return replace(table, train=(table.train[0], labels))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,20 +50,15 @@ class Cleaning(Hyperparameters):
     can be separated, and without it there is no minimiser.
 
     Args:
-        corrupted: share of the training labels that are drawn anew.
         ridge: g holds ridge / 2 norm(w)^2.
     """
 
-    corrupted: float
     ridge: float
 
     def world(self, seed: int) -> World:
         """The landscape and the judge's loss."""
-        table, rng = self.tables(seed), self.stream(seed, "labels")
+        table = self.tables(seed)
         features, labels = table.train
-        wrong = torch.from_numpy(rng.permutation(self.train)[: round(self.corrupted * self.train)])
-        labels = labels.clone()
-        labels[wrong] = torch.from_numpy(rng.integers(CLASSES, size=len(wrong)))
         steep, held_steep, ridge = _steepness(features), _steepness(table.validation[0]), self.ridge
 
         def lower(x: Tensor, y: Tensor, rows: Rows) -> Tensor:

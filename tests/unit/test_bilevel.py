@@ -67,6 +67,7 @@ IMAGES: dict[str, Any] = {
     "train": 30,
     "validation": 40,
     "test": 50,
+    "corrupted": 0.5,
     "lowest": -4.0,
     "highest": 2.0,
     "start": 0.0,
@@ -75,7 +76,7 @@ IMAGES: dict[str, Any] = {
     "budget": 200.0,
 }
 DECAY = Decay(name="bilevel/decay", hyperparameters=10, **IMAGES)
-CLEANING = Cleaning(name="bilevel/cleaning", corrupted=0.5, ridge=0.01, **IMAGES)
+CLEANING = Cleaning(name="bilevel/cleaning", ridge=0.01, **IMAGES)
 DECAY_STEP = DecayStep(
     name="bilevel/decay_step",
     version=1,

@@ -62,6 +62,7 @@ DECAY = Decay(
     train=30,
     validation=40,
     test=50,
+    corrupted=0.2,
     lowest=-4.0,
     highest=2.0,
     start=0.0,
