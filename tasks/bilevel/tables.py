@@ -1,0 +1,101 @@
+"""Images as tables of numbers, for lower problems that are linear models."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import gzip
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tasks import data
+
+MNIST = (
+    ("train30k-images-idx3-ubyte.gz", "train30k-labels-idx1-ubyte.gz"),
+    ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+)
+CLASSES = 10
+
+
+class Source(enum.StrEnum):
+    """Where the images come from."""
+
+    DIGITS = "digits"  # 1,797 of 8 x 8 pixels, which scikit-learn carries (UCI optical digits)
+    MNIST = "mnist"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows for the lower and the upper objective, and rows that only the judge sees.
+
+    Args:
+        train, validation, test: features (rows, F), the last one constant, and labels (rows,).
+    """
+
+    train: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
+
+
+def check(source: Source) -> None:
+    """Say whether the images are here.
+
+    Raises:
+        DataMissing: they are not.
+    """
+    if source is Source.MNIST:
+        for pair in MNIST:
+            for file in pair:
+                data.check("mnist", file)
+
+
+def draw(source: Source, rng: np.random.Generator, pool: int, sizes: tuple[int, int, int]) -> Table:
+    """Draw rows for the three parts, none twice.
+
+    Args:
+        source: where from. Of MNIST, test rows come from its test part.
+        rng: says which.
+        pool: images are averaged over squares of this width.
+        sizes: rows of the three parts.
+    """
+    features, labels, known = _images(source, pool)
+    if known:  # rows of the training part
+        order = np.concatenate([rng.permutation(known), known + rng.permutation(len(labels) - known)])
+        parts = [*np.split(order[: sizes[0] + sizes[1]], [sizes[0]]), order[known : known + sizes[2]]]
+    else:
+        parts = np.split(rng.permutation(len(labels))[: sum(sizes)], np.cumsum(sizes)[:2])
+    if any(len(part) < size for part, size in zip(parts, sizes, strict=True)):
+        raise ValueError(f"{sizes} rows are wanted, but {source.value} has {len(labels)}")
+    one, two, three = ((torch.from_numpy(features[it]), torch.from_numpy(labels[it])) for it in parts)
+    return Table(one, two, three)
+
+
+@functools.lru_cache(maxsize=4)
+def _images(source: Source, pool: int) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+    """Features (rows, F) from 0 to 1 and a constant 1, labels, and how many rows are for training; 0 for no split."""
+    if source is Source.DIGITS:
+        from sklearn.datasets import load_digits  # its package takes a second to import
+
+        pixels, labels = load_digits(return_X_y=True)
+        images, known = pixels.reshape(-1, 8, 8) / 16, 0
+    else:
+        read = [(_idx(pair[0]), _idx(pair[1])) for pair in MNIST]
+        images, known = np.concatenate([it[0] for it in read]) / 255, len(read[0][0])
+        labels = np.concatenate([it[1] for it in read])
+    width = images.shape[1] // pool
+    pooled = images.reshape(len(images), width, pool, width, pool).mean(axis=(2, 4)).reshape(len(images), -1)
+    features = np.concatenate([pooled, np.ones((len(pooled), 1))], axis=1)
+    return features, labels.astype(np.int64), known
+
+
+def _idx(file: str) -> NDArray[np.uint8]:
+    """An array of the IDX format: two zero bytes, a type, the number of axes, and their lengths."""
+    path = data.fetch("mnist", file)
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    axes = content[3]
+    shape = tuple(int.from_bytes(content[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(axes))
+    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes).reshape(shape)
