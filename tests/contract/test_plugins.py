@@ -24,6 +24,7 @@ import yaml
 from methods.base import Method, Reference
 from results.protocols import TUNING
 from results.record import Record, Status
+from results.selection import flatten
 from runners import catalog
 from runners.attempt import Attempt
 from runners.budget import Budget
@@ -290,7 +291,9 @@ def test_a_task_states_its_arena_and_ranks_by_a_metric_of_its_board(name: str) -
     assert len(metrics) == len(arena.board(posed_type(kind)).metrics), "two metrics share a name"
     assert metrics[card.rank].direction is not Direction.NONE
     assert {"tiny", "laptop"} <= set(card.scales) <= set(SCALES)
-    assert set(card.axes) <= {item.name for item in fields(kind)}
+    values = flatten(catalog.find("task", name).values)
+    own = {item.name for item in fields(kind)}
+    assert all(axis in (own if "." not in axis else values) for axis in card.axes), "an axis is a value, also of a part"
     assert set(card.data) <= set(manifest()), "the card names data that the manifest does not know"
 
 
