@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runners import moments
 from runners.errors import CommandError, one_line, suggestion
+from runners.streams import settle
 from runners.usage import HELP
 from runners.words import STORE, one_of, only_keys, opened, split
 
@@ -17,6 +18,12 @@ OK, FAILED, NOT_UNDERSTOOD, STOPPED = 0, 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    code = _main(arguments)
+    settle(sys.stdout, sys.stderr)
+    return code
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     # torch's threads wait by spinning; on cores that others use too, long spins make them ten times slower
     os.environ.setdefault("GOMP_SPINCOUNT", "500")
     moments.begin()
@@ -24,13 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(HELP)
         return OK if words else NOT_UNDERSTOOD
-    verb = words[0]
     try:
-        if verb not in VERBS:
-            raise CommandError(f"there is no command '{verb}'{suggestion(verb, VERBS)}")
-        code = VERBS[verb](words[1:])
-        sys.stdout.flush()  # a reader that has left shows here, and not when the interpreter ends
-        return code
+        if words[0] not in VERBS:
+            raise CommandError(f"there is no command '{words[0]}'{suggestion(words[0], VERBS)}")
+        return VERBS[words[0]](words[1:])
     except CommandError as error:
         print(f"bakeoff: {one_line(error)}", file=sys.stderr)
         return NOT_UNDERSTOOD
@@ -38,7 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("bakeoff: stopped; the same command typed again continues", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
 
 
@@ -86,16 +89,12 @@ def _compare(words: Sequence[str]) -> int:
 
 
 def _claims(words: Sequence[str]) -> int:
-    from runners import claiming
+    from runners import claiming, filling
 
     values = only_keys("claims", words, {"paper": "", "arena": "", "format": "terminal", "run": "", **STORE})
     one_of(values["format"], claiming.FORMATS, "format")
     one_of(values["run"] or "false", ("true", "false"), "run")
-    code = OK
-    if values["run"] == "true":
-        from runners import filling
-
-        code = filling.run(values)
+    code = filling.run(values) if values["run"] == "true" else OK
     with opened(values) as store:
         asked = claiming.asked(store, paper=values["paper"], arena=values["arena"])
     print(claiming.claims(asked, values["format"], _terminal_width()))

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from results.protocols import TUNING
 from results.record import Record, Status
+from runners.streams import settle
 
 _COLOURS = {Status.OK: "green", Status.SKIPPED: "yellow", Status.INTERRUPTED: "yellow"}
 _QUIET = 10.0  # seconds between lines about one phase, where there is no terminal
@@ -122,5 +123,7 @@ class Display:
         if self._live:
             self._console.print(Text(f"{record.status.value:11s}", style=colour).append(line, style="default"))
         else:  # plain, since drawing a line takes longer than a small cell
-            with suppress(OSError):  # whoever reads may have left; the sweep goes on
+            try:
                 print(f"{record.status.value:11s}{line}", file=self._console.file, flush=True)
+            except OSError:  # whoever reads has left; the sweep goes on
+                settle(sys.stderr)
