@@ -39,14 +39,6 @@ class Friedman:
     f_p_value: float
 
 
-@dataclass(frozen=True)
-class Overlap:
-    """The tasks that all methods have, and by method the tasks it lacks that another one has."""
-
-    tasks: tuple[str, ...]
-    lacking: dict[str, tuple[str, ...]]
-
-
 def mean_of_tasks(values: Tasks) -> Sample:
     """Mean over tasks of the mean over seeds: arrays (..., n_seeds) to (...)."""
     return np.asarray(np.mean([np.mean(task, axis=-1) for task in values], axis=0))
@@ -164,18 +156,10 @@ def _limits(estimates: Sample, confidence: float) -> Sample:
     return np.asarray(np.quantile(estimates, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0))
 
 
-def complete(scores: Mapping[str, Scores]) -> Overlap:
-    """The tasks that all methods have, for statistics that need a full table, and which method lacks which."""
-    known = {name: set(tasks) for name, tasks in scores.items()}
-    every = set().union(*known.values())
-    lacking = {name: tuple(sorted(every - tasks)) for name, tasks in known.items() if every - tasks}
-    return Overlap(tuple(sorted(every.difference(*map(set, lacking.values())))), lacking)
-
-
 def _task_ranks(table: Sample) -> Sample:
     """Ranks (tasks, methods) within each task from scores, 1 for the highest, ties averaged."""
     if table.ndim != 2 or not table.size or np.isnan(table).any():
-        raise ValueError("ranks need a score of every method on every task; keep the tasks that `complete` names")
+        raise ValueError("ranks need a complete table: a score of every method on every task")
     higher = np.sum(table[:, None, :] > table[:, :, None], axis=-1)
     equal = np.sum(table[:, None, :] == table[:, :, None], axis=-1)
     return np.asarray(higher + (equal + 1) / 2)

@@ -8,7 +8,6 @@ tasks has no aggregate, and is listed with what it lacks. A task that gives no s
 
 from __future__ import annotations
 
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from results import aggregates
+from results.keyed import stream
 from results.leaderboard import Leaderboard, Row
 from results.stats import Interval, Sample
 
@@ -215,8 +215,8 @@ def _place(
     lacking = tuple(task for task in tasks if task not in scores)
     iqm = gap = None
     if scores and not lacking:
-        iqm = aggregates.stratified_interval(scores, aggregates.interquartile_mean, rng=_stream(key))
-        gap = aggregates.stratified_interval(scores, aggregates.optimality_gap, rng=_stream(key))
+        iqm = aggregates.stratified_interval(scores, aggregates.interquartile_mean, rng=stream(key))
+        gap = aggregates.stratified_interval(scores, aggregates.optimality_gap, rng=stream(key))
     return Place(
         method=max((row.method for row in rows.values()), key=lambda name: (len(name), name)),
         key=key,
@@ -229,11 +229,6 @@ def _place(
     )
 
 
-def _stream(key: str) -> np.random.Generator:
-    """Draws keyed by the row, so that a table depends on nothing but its records."""
-    return np.random.default_rng(zlib.crc32(key.encode("utf-8")))
-
-
 def _thresholds(pooled: Sequence[Sample]) -> Sample:
     if not pooled:
         return np.empty(0)
@@ -243,4 +238,4 @@ def _thresholds(pooled: Sequence[Sample]) -> Sample:
 
 
 def _profile(key: str, scores: Mapping[str, Sample], thresholds: Sample) -> aggregates.Profile:
-    return aggregates.performance_profile(scores, thresholds, rng=_stream(key), resamples=500)
+    return aggregates.performance_profile(scores, thresholds, rng=stream(key), resamples=500)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -22,6 +20,7 @@ from runners.errors import CommandError, one_line
 from runners.hardware import Hardware
 from runners.match import posed_type, refusal
 from runners.provenance import code_fingerprint
+from runners.words import spelled
 from tasks.base import Arena, Board, Task
 from tasks.metering import fingerprint
 from tasks.preparation import Preparation, identity
@@ -182,21 +181,11 @@ def overrides(entries: Mapping[str, catalog.Entry], choice: Choice) -> tuple[str
             tier = flatten(at_scale(task_card(entry), choice.task, choice.scale))
             there |= {k: v for k, v in tier.items() if any(f"{k}.".startswith(f"{own}.") for own in choice.overridden)}
         words += [
-            f"{kind}.{key}={_word(value)}"
+            f"{kind}.{key}={spelled(value)}"
             for key, value in chosen.items()
             if key.partition(".")[0] != "card" and (key not in there or there[key] != value)
         ]
     return tuple(words)
-
-
-def _word(value: Any) -> str:
-    """A value as Hydra reads it: text in quotes where it is more than a plain word."""
-    if isinstance(value, str):
-        plain = all(letter.isalnum() or letter in "_-./" for letter in value)
-        if plain and isinstance(yaml.safe_load(value), str):
-            return value
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return json.dumps(value, separators=(",", ":"))
 
 
 def board_of(pair: Pair) -> Board:

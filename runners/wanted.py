@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from results.claims.findings import Claim
 from results.claims.relations import Pattern
@@ -13,6 +11,7 @@ from results.claims.verdicts import patterns
 from runners import catalog
 from runners.papers import Paper
 from runners.spoken import Spoken
+from runners.words import spelled
 
 
 def sweeps(chosen: Iterable[Paper]) -> list[list[str]]:
@@ -44,11 +43,6 @@ def cells(claim: Claim, spoken: Spoken) -> Iterator[tuple[str, ...]]:
             for place in [side.place] if side.place else part.places or ([first] if first else []):
                 for point in spoken.axis(place.task, axis) if axis else [None]:
                     values = {**dict(place.values), **({axis: point} if axis else {})}
-                    words = [f"task.{key}={_word(value)}" for key, value in sorted(values.items())]
-                    words += [f"method.{key}={_word(value)}" for key, value in side.fields]
+                    words = [f"task.{key}={spelled(value)}" for key, value in sorted(values.items())]
+                    words += [f"method.{key}={spelled(value)}" for key, value in side.fields]
                     yield side.method, f"task={place.task}", f"scale={claim.scale}", *words
-
-
-def _word(value: Any) -> str:
-    """A value as Hydra reads it; texts in quotes, since they may look like something else."""
-    return json.dumps(value) if not isinstance(value, str) else "'" + value.replace("'", "\\'") + "'"

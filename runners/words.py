@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from runners.errors import CommandError, suggestion
 
@@ -63,6 +66,16 @@ def one_of(value: str, allowed: Sequence[str], key: str) -> str:
     if value not in allowed:
         raise CommandError(f"{key}: '{value}' is none of {', '.join(allowed)}")
     return value
+
+
+def spelled(value: Any) -> str:
+    """A value as Hydra reads it: text in quotes where it is more than a plain word."""
+    if isinstance(value, str):
+        plain = all(letter.isalnum() or letter in "_-./" for letter in value)
+        if plain and isinstance(yaml.safe_load(value), str):
+            return value
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return json.dumps(value, separators=(",", ":"))
 
 
 @contextmanager

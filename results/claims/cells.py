@@ -12,7 +12,7 @@ from typing import Any
 
 from results.claims.readings import Found, number
 from results.claims.relations import Pattern, Place, read
-from results.protocols import PAPER_VALUES
+from results.protocols import PAPER_VALUES, trials_of
 from results.record import Record, Status
 from results.selection import Texts, comparable, flatten, hardware
 
@@ -79,7 +79,7 @@ class Cells:
         for task in {place.task for place in places}:
             for board in self._boards.get(task, ()):
                 setting = self._setting(board[0])
-                if setting.scale == scale and (setting.protocol == PAPER_VALUES or _tuned(setting.protocol)):
+                if setting.scale == scale and (setting.protocol == PAPER_VALUES or trials_of(setting.protocol)):
                     counts[setting] += len(board)
         return sorted(counts, key=lambda one: (-counts[one], str(one)))
 
@@ -148,7 +148,7 @@ class Cells:
         if id(node) not in self._flat:
             self._flat[id(node)] = flatten(node)
         flat = self._flat[id(node)]
-        if kind == "method" and _tuned(record.protocol):  # what nobody named was searched
+        if kind == "method" and trials_of(record.protocol):  # what nobody named was searched
             return said.keys() == wanted.keys() and all(_same(flat.get(key), wanted[key]) for key in wanted)
         plain = self._plain(kind, record.task if kind == "task" else record.method, record.scale)
         expected = {key: plain.values[key] for key in said.keys() | plain.tier if key in plain.values} | wanted
@@ -162,10 +162,6 @@ class Cells:
             if not alike:
                 return False
         return True
-
-
-def _tuned(protocol: str) -> bool:
-    return protocol.startswith("tuned")
 
 
 def _scalar(value: Any) -> bool:

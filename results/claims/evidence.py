@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from results.claims.cells import Cells, Setting
 from results.claims.columns import NOTHING, Column, Evidence, columns
 from results.claims.judging import Judged, gap
 from results.claims.relations import Closer, Comparison, Crossing, Curve, Part, Pattern, Place, Rank, Slope, Trend
+from results.keyed import stream
 from results.stats import Interval
 
 __all__ = ["Axes", "Evidence", "gather", "places"]
@@ -79,7 +79,7 @@ def _judge(body: Comparison, left: Pattern, right: Pattern | float, made: Sequen
     theirs = made[1].values if isinstance(right, Pattern) else np.full(ours.shape, right)
     if left.statistic != "mean":
         higher = made[0].higher(left.metric or metric)
-        return spreads.statistic(ours, theirs, left.statistic, sign, _stream(f"{left} {right}"), higher=higher)
+        return spreads.statistic(ours, theirs, left.statistic, sign, stream(f"{left} {right}"), higher=higher)
     if body.kind.startswith("bound"):
         return judging.bound(ours, theirs, sign)
     mine, other = np.mean(ours, axis=0), np.mean(theirs, axis=0)  # (n,)
@@ -174,8 +174,3 @@ def _over_methods(part: Part, body: Rank | Curve, cells: Cells, setting: Setting
     shown = judging.judged([gap(sign * sample, sign * limit)], estimate, single=True)
     records = {record.id: record for one in bases for record in one.records if record.seed in common}
     return replace(base, seeds=tuple(common), judged=shown, records=tuple(records.values()))
-
-
-def _stream(key: str) -> np.random.Generator:
-    """A random stream by name, so that the same records give the same bounds."""
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode("utf-8")).digest()[:8], "big"))

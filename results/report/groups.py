@@ -8,6 +8,7 @@ from typing import Any
 
 from results.report import boards, places
 from results.report.boards import Cell, Heading
+from results.selection import short
 from results.standing import FEW, Place, Standing
 from results.tables import content, numbers
 
@@ -21,7 +22,7 @@ RULE = (
 def name(standing: Standing) -> str:
     """The name of a standing, in links and for its files."""
     told = (standing.arena, standing.problem, standing.scale, standing.hardware, standing.protocol)
-    return f"standing-{places.part(standing.problem.lower())}-{places.short(repr(told))}"
+    return f"standing-{places.part(standing.problem.lower())}-{short(repr(told))}"
 
 
 def chart(standing: Standing) -> dict[str, Any]:

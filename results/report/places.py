@@ -3,10 +3,10 @@ two names share one, on any file system."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from results.leaderboard import Leaderboard, Row
+from results.selection import short
 
 _PLAIN = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,99}")  # some file systems do not tell capital letters from small ones
 _TAKEN = re.compile(
@@ -16,11 +16,6 @@ _TAKEN = re.compile(
     r"|.*\."  # Windows drops the dot
 )
 _LONGEST = 180  # letters of a path below its folder
-
-
-def short(text: str) -> str:
-    """A short name for any text."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
 def part(text: str) -> str:

@@ -10,7 +10,6 @@ from scipy import stats as reference
 
 from results.aggregates import (
     cliques,
-    complete,
     critical_difference,
     friedman,
     improvement,
@@ -254,15 +253,6 @@ def test_cliques_hold_every_pair_not_told_apart_and_no_other(places: list[int], 
     near = {frozenset(p) for p in combinations(range(len(places)), 2) if abs(places[p[0]] - places[p[1]]) < difference}
     assert found == near
     assert not any(set(a) < set(b) for a in groups for b in groups)
-
-
-def test_a_full_table_has_the_tasks_that_all_have_and_says_who_lacks_which() -> None:
-    one = np.array([1.0])
-    overlap = complete({"x": {"a": one, "b": one}, "y": {"b": one, "c": one}, "z": {"a": one, "b": one, "c": one}})
-    assert overlap.tasks == ("b",)
-    assert overlap.lacking == {"x": ("c",), "y": ("a",)}
-    assert complete({}).tasks == ()
-    assert complete({"x": {"a": one}, "y": {"b": one}}).tasks == ()
 
 
 def test_equal_points_share_the_front_and_nan_is_never_on_it() -> None:
