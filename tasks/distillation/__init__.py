@@ -112,6 +112,9 @@ def _metrics() -> tuple[Metric, ...]:
     higher, lower = Direction.HIGHER, Direction.LOWER
     rows: tuple[Any, ...] = (
         ("rouge_l", "0 to 100", higher, "ROUGE-L F of sampled responses, stemmed, best over references, mean of draws"),
+        ("answer_accuracy", "share", higher, "sampled responses whose final answer is that of the reference"),
+        ("second_rouge_l", "0 to 100", higher, "ROUGE-L on a second test set, from another source"),
+        ("second_answer_accuracy", "share", higher, "answer_accuracy on the second test set"),
         ("validation_cross_entropy", "nats per token", lower, "cross-entropy of the validation references"),
         ("kl_to_teacher", "nats per token", lower, "KL(teacher, student) along the test references"),
         ("kl_from_teacher", "nats per token", lower, "KL(student, teacher) along responses sampled from the student"),

@@ -23,11 +23,17 @@ class Example:
 
 @dataclass(frozen=True)
 class Splits:
-    """Three sets of examples that share no prompt and no response."""
+    """Sets of examples that share no prompt.
+
+    Args:
+        train, validation, test: from one source.
+        second: a second test set, from another source; may be empty.
+    """
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
     test: tuple[Example, ...]
+    second: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,25 +49,52 @@ class PromptedTexts(ABC):
 
     @abstractmethod
     def examples(self) -> tuple[Example, ...]:
-        """All examples, no response twice.
+        """The examples that are split by their prompts.
 
         Raises:
             NotApplicable: they cannot be had here.
         """
+
+    def held_out(self) -> tuple[Example, ...]:
+        """Examples that the source itself keeps for testing; they join those that the split gives."""
+        return ()
+
+    def second(self) -> tuple[Example, ...]:
+        """A second test set, from another source than the first."""
+        return ()
+
+    def final_answer(self, response: str) -> str | None:
+        """The part of a response that is right or wrong; None where the texts have no such part."""
+        return None
+
+    def check(self) -> None:
+        """Say cheaply whether the texts can be had here.
+
+        Raises:
+            NotApplicable: they cannot.
+        """
+        self.examples()
 
     @abstractmethod
     def surroundings(self) -> dict[str, str]:
         """Facts outside the fields that change the texts."""
 
     def splits(self) -> Splits:
-        """The examples in three sets. A prompt's hash decides, so that all references of a prompt stay together."""
-        rows: tuple[list[Example], ...] = ([], [], [])
+        """The examples in sets. A prompt's hash decides, so that all references of a prompt stay together."""
+        held_out = self.held_out()
+        kept = {example.prompt for example in held_out}
+        rows: tuple[list[Example], ...] = ([], [], list(held_out))
         for example in self.examples():
+            if example.prompt in kept:
+                continue  # the source tests with it
             digest = hashlib.blake2b(example.prompt.encode(), digest_size=8).digest()
             share = int.from_bytes(digest, "big") / 2**64
             which = 2 if share < self.test_share else 1 if share < self.test_share + self.validation_share else 0
             rows[which].append(example)
-        return Splits(*map(tuple, rows))
+        known = {example.prompt for part in rows for example in part}
+        second = tuple(example for example in self.second() if example.prompt not in known)
+        train, validation, test = map(tuple, rows)
+        return Splits(train, validation, test, second)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -35,8 +35,11 @@ def encoded(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, limits: Limits
 ) -> tuple[TokenData, tuple[Example, ...]]:
     """Examples as token ids, each with the end token behind it, and the examples that were not too long."""
-    prompts = tokenizer([example.prompt for example in examples], add_special_tokens=False)["input_ids"]
-    responses = tokenizer([example.response for example in examples], add_special_tokens=False)["input_ids"]
+
+    def ids(texts: list[str]) -> list[list[int]]:
+        return cast("list[list[int]]", tokenizer(texts, add_special_tokens=False)["input_ids"]) if texts else []
+
+    prompts, responses = ids([one.prompt for one in examples]), ids([one.response for one in examples])
     end = int(tokenizer.eos_token_id)
     rows = [
         (example, prompt, [*response, end])
@@ -54,13 +57,15 @@ def encoded(
 
 @dataclass(frozen=True)
 class Encoded:
-    """The three sets of examples as token ids, and those for validation and testing as text."""
+    """The sets of examples as token ids, and those for validation and testing as text too."""
 
     train: TokenData
     validation: TokenData
     validation_examples: tuple[Example, ...]
     test: TokenData
     test_examples: tuple[Example, ...]
+    second: TokenData
+    second_examples: tuple[Example, ...]
 
 
 @functools.lru_cache(maxsize=2)
@@ -68,4 +73,7 @@ def encoded_splits(corpus: PromptedTexts, limits: Limits, place: str) -> Encoded
     """The examples in the tokens of the model at a place."""
     splits, tokenizer = corpus.splits(), load_tokenizer(place)
     train, _ = encoded(splits.train, tokenizer, limits)
-    return Encoded(train, *encoded(splits.validation, tokenizer, limits), *encoded(splits.test, tokenizer, limits))
+    validation, test, second = (
+        encoded(part, tokenizer, limits) for part in (splits.validation, splits.test, splits.second)
+    )
+    return Encoded(train, *validation, *test, *second)

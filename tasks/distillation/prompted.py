@@ -65,7 +65,7 @@ class PromptedDistillation(Task):
 
     def check(self) -> None:
         """Say whether the examples can be had here."""
-        self.corpus.examples()
+        self.corpus.check()
 
     def problem(self, seed: int) -> LanguageDistillation:
         """The problem of a seed."""
@@ -103,10 +103,16 @@ class PromptedDistillation(Task):
         check_solution(solution, teacher, student)
         solution, teacher = solution.to(device).eval(), teacher.to(device)
         metrics = self._cross_entropy(solution, seed, device)
-        prompts, references = self._questions(self._data().test, self._data().test_examples, self.stream(seed, "test"))
+        data = self._data()
+        prompts, references = self._questions(data.test, data.test_examples, self.stream(seed, "test"))
         metrics["kl_to_teacher"] = divergence(teacher, solution, pieces(prompts), device)
         texts, drawn = self._answers(solution, prompts, run)
-        metrics["rouge_l"] = rouge_l(texts, references * self.draws)
+        metrics |= self._quality(texts, references)
+        if data.second_examples:
+            rng = self.stream(seed, "second test")
+            others, known = self._questions(data.second, data.second_examples, rng)
+            quality = self._quality(self._answers(solution, others, run)[0], known)
+            metrics |= {f"second_{name}": value for name, value in quality.items()}
         metrics["kl_from_teacher"] = divergence(solution, teacher, drawn, device)
         metrics["compute"] = _compute(size(teacher), size(student), run.ledger)
         return metrics
@@ -124,7 +130,7 @@ class PromptedDistillation(Task):
         rng = self.stream(seed, "validation prompts")
         prompts, references = self._questions(data.validation, data.validation_examples, rng)
         texts, _ = self._answers(solution, prompts, run)
-        return metrics | {"rouge_l": rouge_l(texts, references * self.draws)}
+        return metrics | self._quality(texts, references)
 
     def score_offer(self, solution: nn.Module, seed: int, run: Run) -> Mapping[str, float]:
         """Cross-entropy of the validation references alone."""
@@ -144,6 +150,16 @@ class PromptedDistillation(Task):
         if not math.isfinite(value):
             raise Diverged(f"the cross-entropy of the validation references is {value}")
         return {"validation_cross_entropy": value}
+
+    def _quality(self, texts: Sequence[str], references: Sequence[tuple[str, ...]]) -> dict[str, float]:
+        """ROUGE-L of all draws, one behind the other, and the share of right answers where there are such."""
+        known = [*references] * self.draws
+        quality = {"rouge_l": rouge_l(texts, known)}
+        wanted = [{self.corpus.final_answer(text) for text in row} for row in known]
+        if any(row != {None} for row in wanted):
+            given = [self.corpus.final_answer(text) for text in texts]
+            quality["answer_accuracy"] = float(np.mean([one in row for one, row in zip(given, wanted, strict=True)]))
+        return quality
 
     def _data(self) -> Encoded:
         return encoded_splits(self.corpus, self.limits, self.teacher.place())

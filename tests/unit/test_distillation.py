@@ -49,6 +49,12 @@ class Sums(PromptedTexts):
         plain = [Example(f"{a} + {b}\n", f"The sum of {NUMBERS[a]} and {NUMBERS[b]} is {a + b}.") for a, b in rows]
         return (*plain, *(Example(f"{a} + {b}\n", f"It is {a + b}, from {a} and {b}.") for a, b in rows[::7]))
 
+    def second(self) -> tuple[Example, ...]:
+        return tuple(Example(f"10 + {b}\n", f"The sum of ten and {NUMBERS[b]} is {10 + b}.") for b in range(10))
+
+    def final_answer(self, response: str) -> str:
+        return "".join(letter for letter in response.partition(" is ")[2] if letter.isdigit())
+
     def surroundings(self) -> dict[str, str]:
         return {}
 
@@ -290,7 +296,7 @@ def test_validation_asks_the_validation_prompts_and_moves_no_score(
 
     monkeypatch.setattr(PromptedDistillation, "_answers", watched)
     floor, ceiling = (task.validate(answer(0), 0, make_run(Ledger())) for answer in (task.trivial, task.best))
-    assert set(floor) == {"rouge_l", "validation_cross_entropy"}
+    assert set(floor) == {"rouge_l", "answer_accuracy", "validation_cross_entropy"}
     assert ceiling["rouge_l"] > floor["rouge_l"]
     assert ceiling["validation_cross_entropy"] == before["validation_cross_entropy"]
     splits, tokenizer = CORPUS.splits(), task.teacher.tokenizer()
