@@ -37,6 +37,7 @@ class TwoMoons(Task):
     def __post_init__(self) -> None:
         if min(self.train, self.test) < 2 or self.rounds < 1 or self.spread < 0:
             raise ValueError(f"{self.name}: at least 2 points to fit and to test, 1 round, and no negative spread")
+        self.kernel()  # refuses what is none
 
     def kernel(self) -> RadialBasis:
         """As a function."""
