@@ -38,7 +38,7 @@ def test_each_round_is_a_kernel_ridge_regression_that_misses_as_much() -> None:
 
 
 def test_a_round_is_the_smoothest_function_within_the_tolerance() -> None:
-    """The programme of the paper, solved as such: least norm in the kernel's space, and the distance as a constraint."""
+    """The programme of the paper, solved as such: least norm in the kernel's space under a constraint."""
     inverse = np.linalg.inv(MATRIX)
     constraint = {"type": "ineq", "fun": lambda f: 100 * (0.02 - np.mean((f - TARGETS) ** 2))}
     found = optimize.minimize(

@@ -1,4 +1,4 @@
-"""The published rate of this learner, S / n (abstract of arXiv 2310.07838), on teachers on which it is reached."""
+"""The published rate of this learner, S / n (arXiv 2310.07838, abstract), where it is reached."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ IN_DRAWS, IN_LABELS = -1.0, 0.0  # published exponents of n and of A
 def error(**values: Any) -> float:
     asked = {"inputs": 10, "labels": 20, "draws": 4096, "repeats": 400} | values
     task = TransferTable(name="transfer_rates/test", version=1, family=Family.RARE_INPUT, **asked)
-    return float(
-        np.mean([task.evaluate(SoftKL().solve(task.problem(k), RUN), k, RUN)["total_variation"] for k in range(3)])
-    )
+    errors = [task.evaluate(SoftKL().solve(task.problem(seed), RUN), seed, RUN) for seed in range(3)]
+    return float(np.mean([it["total_variation"] for it in errors]))
 
 
 def slope(axis: str, points: tuple[int, ...]) -> float:
@@ -37,4 +36,5 @@ def test_the_exponents_are_the_published_ones() -> None:
 
 
 def test_the_row_is_this_method() -> None:
-    assert build(catalog.find("method", "transfer_rates/soft_kl").values, SoftKL, "method") == SoftKL()
+    values = catalog.find("method", "transfer_rates/soft_kl").values
+    assert build(values, SoftKL, "method") == SoftKL()

@@ -1,4 +1,4 @@
-"""The published rate of this learner, S A / n (abstract of arXiv 2310.07838), on teachers on which it is reached."""
+"""The published rate of this learner, S A / n (arXiv 2310.07838, abstract), where it is reached."""
 
 from __future__ import annotations
 
@@ -21,14 +21,8 @@ IN_DRAWS, IN_LABELS = -1.0, 1.0  # published exponents of n and of A
 def error(**values: Any) -> float:
     asked = {"inputs": 10, "labels": 20, "draws": 4096, "repeats": 400} | values
     task = TransferTable(name="transfer_rates/test", version=1, family=Family.RARE_LABEL, **asked)
-    return float(
-        np.mean(
-            [
-                task.evaluate(SquaredErrorLogit().solve(task.problem(k), RUN), k, RUN)["total_variation"]
-                for k in range(3)
-            ]
-        )
-    )
+    errors = [task.evaluate(SquaredErrorLogit().solve(task.problem(seed), RUN), seed, RUN) for seed in range(3)]
+    return float(np.mean([it["total_variation"] for it in errors]))
 
 
 def slope(axis: str, points: tuple[int, ...]) -> float:
@@ -43,7 +37,5 @@ def test_the_exponents_are_the_published_ones() -> None:
 
 
 def test_the_row_is_this_method() -> None:
-    assert (
-        build(catalog.find("method", "transfer_rates/squared_error_logit").values, SquaredErrorLogit, "method")
-        == SquaredErrorLogit()
-    )
+    values = catalog.find("method", "transfer_rates/squared_error_logit").values
+    assert build(values, SquaredErrorLogit, "method") == SquaredErrorLogit()

@@ -1,4 +1,4 @@
-"""The arena `gp_distillation`: likelihoods, approximations and closed forms by other ways of calculation; tasks; scores."""
+"""The arena `gp_distillation`: likelihoods, approximations and closed forms by other calculations; tasks; scores."""
 
 from __future__ import annotations
 

@@ -61,8 +61,8 @@ LOSSES: dict[type[Method], Callable[[Array, Array, Array], float]] = {  # (count
 def test_no_table_has_a_lower_loss_than_the_closed_form(learner: Any, key: int) -> None:
     rng = np.random.default_rng(key)
     pi = rng.dirichlet(np.ones(4))
-    counts = rng.multinomial(6, pi)
-    row = learner.solve(told(counts[None, None], pi[None]), RUN)[0, 0]
+    counts = rng.multinomial(6, pi).astype(np.float64)
+    row = learner.solve(told(counts[None, None].astype(np.int64), pi[None]), RUN)[0, 0]
     loss = LOSSES[type(learner)]
 
     def at(logits: Array) -> float:
