@@ -22,11 +22,13 @@ class KernelRidge(Method):
     that the distance is e. When the targets are themselves no larger than e the answer is zero: the function has
     collapsed, and stays so. Deviations:
 
-    1. e is a share of the problem's first noise variance.
+    1. The paper leaves e open. Here it is a multiple of s_1 / t^2, so that all t rounds together move the targets by at
+       most the standard deviation of the noise times its root: with one e for any t, few rounds interpolate and many
+       collapse.
     2. A kernel ridge has no covariance; that of the Gaussian process with noise c_t stands for it.
 
     Args:
-        tolerance: e in units of the first noise variance.
+        tolerance: e in units of s_1 / t^2.
     """
 
     tolerance: float
@@ -39,7 +41,7 @@ class KernelRidge(Method):
         """Find the ridge of each round; the last fit is that of the last round."""
         values, basis = np.linalg.eigh(problem.kernel(problem.inputs, problem.inputs))
         values, parts = np.maximum(values, 0), basis.T @ problem.targets  # the targets in the basis of K
-        allowed, before, ridge = self.tolerance * float(problem.noise[0]), parts, 0.0
+        allowed, before, ridge = self.tolerance * float(problem.noise[0]) / len(problem.noise) ** 2, parts, 0.0
         for number in range(len(problem.noise)):
             if np.mean(parts**2) <= allowed * (1 + 1e-9):
                 run.log("collapsed", 1.0, number + 1)
