@@ -1,0 +1,1 @@
+"""Methods of the arena `transfer_rates`."""
