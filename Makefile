@@ -3,6 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 BAKEOFF := $(VENV)/bin/bakeoff
 PUBLISHED := outputs/publish/$(ARENA)
+JOBS ?= 1
 ifneq ($(wildcard ../shared/data),)
 export BAKEOFF_DATA ?= $(abspath ../shared/data)
 endif
@@ -45,11 +46,11 @@ bench-claims: setup ## how often claims come out reproduced where nothing is so,
 bench-report: setup ## a report over 10,000 attempts of 100 methods
 	$(PYTHON) tests/bench/report.py
 
-publish: setup ## run what is missing of an arena's experiment and write its boards again: make publish ARENA=calibration
+publish: setup ## run what is missing of an arena's experiment and write its boards again: make publish ARENA=calibration [JOBS=2]
 	@test -n "$(ARENA)" || { echo "publish: name an arena: make publish ARENA=calibration"; exit 2; }
 	test ! -f results/published/$(ARENA).jsonl || $(BAKEOFF) import results/published/$(ARENA).jsonl outputs=$(PUBLISHED)
-	$(BAKEOFF) run -m experiment=$(ARENA) outputs=$(PUBLISHED) || test $$? = 1
-	$(BAKEOFF) claims arena=$(ARENA) run=true outputs=$(PUBLISHED) || test $$? = 1
+	$(BAKEOFF) run -m experiment=$(ARENA) n_jobs=$(JOBS) outputs=$(PUBLISHED) || test $$? = 1
+	$(BAKEOFF) claims arena=$(ARENA) run=true n_jobs=$(JOBS) outputs=$(PUBLISHED) || test $$? = 1
 	$(BAKEOFF) publish arena=$(ARENA) outputs=$(PUBLISHED)
 
 check: setup ## see that the published boards are what their attempts say

@@ -91,9 +91,11 @@ def _compare(words: Sequence[str]) -> int:
 def _claims(words: Sequence[str]) -> int:
     from runners import claiming, filling
 
-    values = only_keys("claims", words, {"paper": "", "arena": "", "format": "terminal", "run": "", **STORE})
+    values = only_keys("claims", words, {"paper": "", "arena": "", "format": "terminal", "run": "", "n_jobs": "", **STORE})
     one_of(values["format"], claiming.FORMATS, "format")
     one_of(values["run"] or "false", ("true", "false"), "run")
+    if values["n_jobs"] and values["run"] != "true":
+        raise CommandError("n_jobs: cells are only run with run=true")
     code = filling.run(values) if values["run"] == "true" else OK
     with opened(values) as store:
         asked = claiming.asked(store, paper=values["paper"], arena=values["arena"])

@@ -27,7 +27,7 @@ def run(values: Mapping[str, str]) -> int:
         answer = asked(store, paper=values["paper"], arena=values["arena"])
     if not any(claim.parts for one in answer.papers for claim in one.claims):
         raise CommandError("no claim here is a relation between cells yet, so there is nothing to run")
-    words = [f"{key}={values[key]}" for key in STORE if values[key]]
+    words = [f"{key}={values[key]}" for key in (*STORE, "n_jobs") if values[key]]
     code = 0
     for sweep in sweeps(open_claims(answer)):
         try:

@@ -19,7 +19,7 @@ bakeoff: runs methods from papers against each other on equal terms.
   bakeoff compare calibration/linc calibration/contextual task=.. [scale=..] [metric=..] [format=terminal|md|json]
       two methods over the seeds that both have; out=FILE.svg|.pdf|.png draws them;
       of several sets of values one is named: 'calibration/linc [lr=0.1]'
-  bakeoff claims [paper=..|arena=..] [format=terminal|md|json] [run=true]
+  bakeoff claims [paper=..|arena=..] [format=terminal|md|json] [run=true [n_jobs=N]]
       what papers claim and what the store says of it; run=true first runs the cells that are missing
   bakeoff papers [arena=..] [format=json]
       every paper: which methods play it, what its claims came to, what is missing

@@ -90,7 +90,8 @@ def test_exactly_the_missing_cells_are_run_and_none_is_run_twice(bakeoff: Bakeof
     assert bakeoff("run", "method=urns/mean", "task=urns/draws", "seed=1").code == 0
     before = attempts(bakeoff)
     assert before == {("urns/mean", 1, "")}
-    said = bakeoff("claims", "paper=urn_means", "run=true")
+    assert "n_jobs: cells are only run with run=true" in bakeoff("claims", "paper=urn_means", "n_jobs=2").err
+    said = bakeoff("claims", "paper=urn_means", "run=true", "n_jobs=2")
     assert said.code == 0, said.err
     after = attempts(bakeoff)
     # at the first point of the axis the task is as its YAML has it
