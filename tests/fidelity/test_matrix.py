@@ -111,11 +111,8 @@ def test_cross_validation_turns_where_labels_say_so_and_stays_where_they_say_not
     assert (solution(known[None])[0].argmax(axis=-1) == turned).mean() > 0.9
     noise = np.random.default_rng(1).permutation(np.repeat([0, 1, 2], 30))
     even = np.full((1, 90, 3), 1 / 3)
-    np.testing.assert_allclose(
-        method.solve(problem(even, noise), OnlyRandom())(even),
-        even,
-        atol=1e-9,  # type: ignore[arg-type]
-    )
+    solution = method.solve(problem(even, noise), OnlyRandom())  # type: ignore[arg-type]
+    np.testing.assert_allclose(solution(even), even, atol=1e-9)
 
 
 def test_a_class_without_labels_is_not_shut_out() -> None:
