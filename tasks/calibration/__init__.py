@@ -25,6 +25,7 @@ Labels: TypeAlias = NDArray[np.int64]  # (n,), from 0 to K - 1
 Calibrator: TypeAlias = Callable[[Probabilities], Probabilities]  # (T, n, K) -> (S, n, K), S = T or S = 1
 
 CONTENT_FREE = ("N/A", "", "[MASK]")  # inputs that say nothing, as in Zhao et al. 2021
+RANDOM_TEXTS = 20  # texts of random words, as in Fei et al. 2023
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,18 @@ class ContentFreeProbabilities(LabelProbabilities):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DomainProbabilities(LabelProbabilities):
+    """The model may also be asked about random words of the domain.
+
+    Args:
+        random_words: () -> (T, 20, K) for texts of words that were drawn from the unlabelled inputs; costs 20 T
+            `forward_passes`.
+    """
+
+    random_words: Oracle[Probabilities]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabelledProbabilities(LabelProbabilities):
     """Labels of some further inputs can be had.
 
@@ -67,6 +80,11 @@ class PromptedProbabilities(LabelledProbabilities, ContentFreeProbabilities):
     """Both: labelled inputs, and inputs that say nothing."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class AskedProbabilities(PromptedProbabilities, DomainProbabilities):
+    """All of these: labelled inputs, inputs that say nothing, and random words of the domain."""
+
+
 def _metrics() -> tuple[Metric, ...]:
     higher, lower = Direction.HIGHER, Direction.LOWER
     rows: tuple[Any, ...] = (
@@ -77,6 +95,7 @@ def _metrics() -> tuple[Metric, ...]:
         ("accuracy_worst", "share", higher, "accuracy under the worst prompt"),
         ("macro_f1", "share", higher, "F1 averaged over classes, then over the prompts"),
         ("brier", "", lower, "squared distance to the true label's one-hot vector"),
+        ("entropy", "nats", Direction.NONE, "mean entropy of the answers: how undecided they are, right or wrong"),
     )
     return tuple(Metric(*row) for row in rows)
 

@@ -186,6 +186,57 @@ class ManifestTexts(LabelledTexts):
                 yield key.partition(":")[0], text
 
 
+@dataclass(frozen=True, kw_only=True)
+class SkewedQueries(LabelledTexts):
+    """The texts of another source with the classes of the questions shifted: one class is favoured.
+
+    The part for the model and the part for prompts and labels stay as they are, so that labels tell nothing of the
+    shift. Of the questions as many are left out as it takes, by the hash of the text; the shares of the other classes
+    among themselves stay what they are.
+
+    Args:
+        texts: the source; `classes` and `longest` are those of it.
+        favoured: name of the class.
+        share: of that class among the questions.
+    """
+
+    texts: LabelledTexts
+    favoured: str
+    share: float
+
+    def __post_init__(self) -> None:
+        if self.classes != self.texts.classes or self.longest != self.texts.longest:
+            raise ValueError("classes and longest must be those of the texts")
+        if self.favoured not in self.classes:
+            raise ValueError(f"favoured must be one of the classes {', '.join(self.classes)}, got '{self.favoured}'")
+        if not 0 < self.share < 1:
+            raise ValueError(f"share must lie between 0 and 1, got {self.share}")
+
+    def pools(self) -> Pools:
+        """The texts, fewer of them among the questions."""
+        pools, label = self.texts.pools(), self.classes.index(self.favoured)
+        groups: dict[int, list[Example]] = {}
+        for example in pools.query:
+            groups.setdefault(example.label, []).append(example)
+        size = min(
+            len(groups[label]) / self.share, (len(pools.query) - len(groups[label])) / (1 - self.share)
+        )  # of the largest set of questions with these shares
+        others = len(pools.query) - len(groups[label])
+        kept: set[Example] = set()
+        for own, group in groups.items():
+            part = size * self.share if own == label else size * (1 - self.share) * len(group) / others
+            kept |= set(sorted(group, key=lambda example: _hash(example.text))[: round(part)])
+        return Pools(pools.model, pools.support, tuple(example for example in pools.query if example in kept))
+
+    def check(self) -> None:
+        """Say whether the source can be read here."""
+        self.texts.check()
+
+    def surroundings(self) -> dict[str, str]:
+        """Those of the source."""
+        return self.texts.surroundings()
+
+
 def _unique(examples: Iterable[Example]) -> Iterable[Example]:
     """The first example of each text."""
     return {example.text: example for example in reversed(list(examples))}.values()

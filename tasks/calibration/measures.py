@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import entr
 
 from tasks.calibration import Labels, Probabilities
 
@@ -44,3 +45,8 @@ def negative_log_likelihood(rows: Probabilities, labels: Labels) -> float:
 def brier(rows: Probabilities, labels: Labels) -> float:
     """Mean squared distance to the one-hot vector of the true label, from 0 to 2."""
     return float(np.mean(np.sum((rows - np.eye(rows.shape[-1])[labels]) ** 2, axis=-1)))
+
+
+def entropy(rows: Probabilities) -> float:
+    """Mean of -sum p log p over the rows, in nats: 0 where every answer is certain, log K where none says anything."""
+    return float(np.mean(np.sum(entr(rows), axis=-1)))

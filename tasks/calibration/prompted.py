@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.base import Diverged, Invalid, Run, Task, read_only
-from tasks.calibration import Calibrator, Labels, Probabilities, PromptedProbabilities, measures
+from tasks.calibration import RANDOM_TEXTS, AskedProbabilities, Calibrator, Labels, Probabilities, measures
 from tasks.calibration.corpora import LabelledTexts
 from tasks.calibration.prompts import Template
 from tasks.calibration.tables import Tables, ValidationTables
@@ -76,19 +76,21 @@ class PromptedClassification(Task):
         """Say whether the texts can be had here."""
         self.corpus.check()
 
-    def problem(self, seed: int) -> PromptedProbabilities:
+    def problem(self, seed: int) -> AskedProbabilities:
         """The problem of a seed."""
         table = self.tables.artefact(seed)
         prompts, count, _ = table.labelled.shape
         ledger = Ledger()
         passes = Oracle(ledger, "forward_passes", lambda: (table.labelled, table.labels), price=count * prompts)
         free = table.content_free
-        return PromptedProbabilities(
+        words = self.tables.words
+        return AskedProbabilities(
             ledger=ledger,
             classes=self.corpus.classes,
             unlabelled=table.unlabelled,
             content_free=Oracle(ledger, "forward_passes", lambda: free, price=prompts * free.shape[1]),
             labelled=Oracle(ledger, "labels", passes, price=count),
+            random_words=Oracle(ledger, "forward_passes", lambda: words.artefact(seed), price=prompts * RANDOM_TEXTS),
         )
 
     def evaluate(self, solution: Calibrator, seed: int, run: Run) -> Mapping[str, float]:
@@ -162,6 +164,7 @@ def _metrics(answers: Probabilities, labels: Labels) -> dict[str, float]:
     }
     values = {name: [function(rows, labels) for rows in answers] for name, function in functions.items()}
     result = {name: float(np.mean(value)) for name, value in values.items()}
+    result["entropy"] = measures.entropy(np.maximum(answers, 0))  # a row may be off the simplex by `TOLERANCE`
     if len(answers) > 1:  # a selector has answered under one prompt only: nothing spreads
         result["accuracy_spread"] = float(np.std(values["accuracy"], ddof=1))
         result["accuracy_worst"] = float(np.min(values["accuracy"]))

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from tasks.base import NotApplicable, Run, read_only
-from tasks.calibration import CONTENT_FREE, Labels, Probabilities
+from tasks.calibration import CONTENT_FREE, RANDOM_TEXTS, Labels, Probabilities
 from tasks.calibration.asking import Prompted
 from tasks.calibration.corpora import Example, LabelledTexts
 from tasks.calibration.prompts import Template
@@ -70,6 +70,20 @@ class Tables(Preparation):
         """What decides about the texts besides the fields."""
         return self.corpus.surroundings()
 
+    @property
+    def words(self) -> WordTables:
+        """What the model says to random words, for each seed."""
+        return WordTables(version=1, tables=self)
+
+    def parts(self) -> dict[str, Preparation]:
+        """The model, and the table of random words, which is built beside this one.
+
+        It is no field, and no preparation of a task, so that the keys of tables and the names of cells are what they
+        were before it was there. What changes the random words is therefore a new version of the methods that ask for
+        them.
+        """
+        return Preparation.parts(self) | {"words": self.words}
+
     def build(self, seed: int, run: Run) -> None:
         """Ask the model and write the table, and the openings of the prompts for a reader."""
         demonstrations, labelled, unlabelled, test = self._draw(seed)
@@ -108,6 +122,20 @@ class Tables(Preparation):
         rows = _asked(self._prompts(seed, demonstrations, run), [example.text for example in chosen], run)
         return rows, _labels(chosen)
 
+    def ask_words(self, seed: int, run: Run) -> Probabilities:
+        """What the model says to random words under the same prompts.
+
+        Args:
+            seed: of the task.
+            run: gives the device.
+
+        Returns:
+            (T, 20, K).
+        """
+        demonstrations, _, unlabelled, _ = self._draw(seed)
+        texts = random_texts([example.text for example in unlabelled], random_stream("calibration words", seed))
+        return _asked(self._prompts(seed, demonstrations, run), texts, run)
+
     def _prompts(self, seed: int, demonstrations: Sequence[Example], run: Run) -> list[Prompted]:
         """The model behind each of the T prompts of a seed."""
         network, tokenizer = self.model.network(), self.model.tokenizer()
@@ -139,6 +167,32 @@ class Tables(Preparation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WordTables(Preparation):
+    """For each seed what the model says to random words of the domain.
+
+    Args:
+        tables: of the problem; only their fields are used.
+    """
+
+    per_seed: ClassVar[bool] = True
+
+    tables: Tables
+
+    def parts(self) -> dict[str, Preparation]:
+        """The model. The tables themselves are not read, and they have this one as a part."""
+        return Preparation.parts(self.tables)
+
+    def build(self, seed: int, run: Run) -> None:
+        """Ask the model and write its answers."""
+        np.savez(run.folder / "words.npz", allow_pickle=False, rows=self.tables.ask_words(seed, run))
+
+    def load(self, folder: Path) -> Probabilities:
+        """(T, 20, K), read-only."""
+        with np.load(folder / "words.npz") as content:
+            return read_only(content["rows"])
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValidationTables(Preparation):
     """For each seed what the model says to labelled inputs by which hyperparameters are chosen. They are in no other
     part of the seed's table.
@@ -160,6 +214,21 @@ class ValidationTables(Preparation):
         """(T, n, K) and labels (n,), read-only."""
         with np.load(folder / "validation.npz") as content:
             return read_only(content["rows"]), read_only(content["labels"])
+
+
+def random_texts(corpus: Sequence[str], rng: np.random.Generator, count: int = RANDOM_TEXTS) -> list[str]:
+    """Texts of random words of a domain, as in Fei et al. 2023 (arXiv 2305.19148, section 4): words that are drawn with
+    replacement from all words of the corpus, in lower case, as many as its texts have on average, and a full stop.
+
+    Args:
+        corpus: texts of the domain.
+        rng: draws.
+        count: how many texts.
+    """
+    words = [text.lower().split() for text in corpus]
+    everything = [word for text in words for word in text]
+    length = max(1, len(everything) // len(corpus))
+    return [" ".join([*(everything[i] for i in rng.integers(len(everything), size=length)), "."]) for _ in range(count)]
 
 
 def _asked(prompts: Sequence[Prompted], texts: Sequence[str], run: Run) -> Probabilities:

@@ -12,21 +12,36 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from methods.base import Method
 from runners import catalog
+from runners.build import build, plugin_class
 from runners.hardware import Hardware
+from runners.match import needed_type, satisfies
 from runners.pair import Choice, resolve
 from runners.preparing import ensure
 from runners.run import Nobody
-from tasks.base import Diverged, Invalid, NotApplicable, Run
-from tasks.calibration import ARENA, CONTENT_FREE, LabelProbabilities, Probabilities, measures
+from tasks.base import Direction, Diverged, Invalid, NotApplicable, Run, read_only
+from tasks.calibration import (
+    ARENA,
+    CONTENT_FREE,
+    RANDOM_TEXTS,
+    AskedProbabilities,
+    LabelProbabilities,
+    Probabilities,
+    measures,
+)
 from tasks.calibration.asking import Prompted, label_tokens
-from tasks.calibration.corpora import Example, LabelledTexts, ManifestTexts, Pools, StandardLibraryTopics
+from tasks.calibration.corpora import Example, LabelledTexts, ManifestTexts, Pools, SkewedQueries, StandardLibraryTopics
 from tasks.calibration.models import IGNORED, FewShotTrained, Prompts
 from tasks.calibration.prompted import PromptedClassification
 from tasks.calibration.prompts import Template
+from tasks.calibration.tables import random_texts
 from tasks.language_models import Architecture, HubModel, train_tokenizer
-from tasks.metering import Ledger
+from tasks.metering import Ledger, Oracle, fingerprint
+from tasks.preparation import identity
 from tasks.training import Recipe
 
 FRUIT = Template(instruction="", query="Text: ", answer="Colour:", words=("yellow", "red"))
@@ -105,6 +120,12 @@ def test_other_measures_by_hand() -> None:
     assert measures.brier(rows, labels) == pytest.approx((0.375 + 0.08 + 1.68) / 3)
 
 
+def test_entropy_by_hand() -> None:
+    rows = np.array([[1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3], [0.5, 0.5, 0.0]])
+    assert measures.entropy(rows) == pytest.approx((0 + np.log(3) + np.log(2)) / 3)
+    assert ARENA.board(LabelProbabilities).metrics[-1].direction is Direction.NONE
+
+
 def test_a_prompt_reads_as_in_the_paper() -> None:
     shown = (Example("ripe", 0), Example("raw", 1))
     assert ASKED.opening(shown) == "Name the colour.\n\nQ: ripe\nA: amber\n\nQ: raw\nA: scarlet"
@@ -178,6 +199,39 @@ def test_the_problem_holds_probabilities_and_books_what_is_asked(ready: Prompted
     assert labels.shape == (6,)
     assert problem.ledger.totals() == {"forward_passes": 12 + 24, "labels": 6}
     assert not np.array_equal(ready.problem(1).unlabelled, problem.unlabelled)
+
+
+def test_random_words_are_those_of_the_unlabelled_inputs() -> None:
+    corpus = ["Alpha beta gamma", "Alpha", "DELTA epsilon"]
+    texts = random_texts(corpus, np.random.default_rng(0))
+    assert len(texts) == RANDOM_TEXTS
+    assert {len(text.split()) for text in texts} == {2 + 1}, "the mean length, and the full stop"
+    assert all(text.endswith(" .") for text in texts)
+    drawn = [word for text in texts for word in text.split()[:-1]]
+    assert set(drawn) == {"alpha", "beta", "gamma", "delta", "epsilon"}
+    many = [word for text in random_texts(corpus, np.random.default_rng(1), 2_000) for word in text.split()[:-1]]
+    assert many.count("alpha") / len(many) == pytest.approx(2 / 6, abs=0.03), "as often as they occur"
+    assert random_texts(["", "a"], np.random.default_rng(0))[0] == "a ."
+
+
+def test_random_words_are_asked_about_and_paid_for(ready: PromptedClassification) -> None:
+    problem = ready.problem(0)
+    rows = problem.random_words()
+    assert rows.shape == (4, RANDOM_TEXTS, 2)
+    assert not rows.flags.writeable
+    np.testing.assert_allclose(rows.sum(axis=-1), 1)
+    assert problem.ledger.totals() == {"forward_passes": 4 * RANDOM_TEXTS}
+    assert not np.array_equal(ready.problem(1).random_words(), rows)
+
+
+def test_random_words_are_built_with_the_tables_but_name_no_cell(ready: PromptedClassification) -> None:
+    assert set(ready.preparations()) == {"tables"}
+    assert ready.tables.key(0) == fingerprint([identity(ready.tables), 0])
+    assert "words" not in identity(ready.tables)
+    words = ready.tables.words
+    assert words.is_built(0)
+    assert words.key(0) != replace(ready, unlabelled=3).tables.words.key(0), "the words come from these"
+    assert set(words.parts()) == {"model"}, "not the tables, which have it as a part themselves"
 
 
 def test_draws_are_nested_and_share_no_text() -> None:
@@ -376,6 +430,116 @@ def test_a_data_set_is_split_by_its_files(monkeypatch: pytest.MonkeyPatch) -> No
     assert 70 < len(pools.model) < 90
 
 
+def skewed(share: float, texts: LabelledTexts = CORPUS, favoured: str = "b") -> SkewedQueries:
+    return SkewedQueries(classes=texts.classes, longest=texts.longest, texts=texts, favoured=favoured, share=share)
+
+
+@pytest.mark.parametrize(("share", "favoured", "others"), [(0.5, 15, 15), (0.75, 15, 5), (0.9, 15, 2), (0.25, 5, 15)])
+def test_shifted_questions_have_the_share_that_is_asked_for(share: float, favoured: int, others: int) -> None:
+    class Even(Toy):
+        def pools(self) -> Pools:
+            return Pools(EXAMPLES[:20], EXAMPLES[20:30], EXAMPLES[30:])
+
+    source = Even(classes=("a", "b"), longest=None)
+    pools = skewed(share, source).pools()
+    assert (pools.model, pools.support) == (source.pools().model, source.pools().support)
+    assert [sum(e.label == label for e in pools.query) for label in (1, 0)] == [favoured, others]
+    assert set(pools.query) <= set(source.pools().query)
+
+
+@given(st.floats(0.05, 0.95), st.lists(st.integers(2, 40), min_size=3, max_size=3))
+def test_the_other_classes_keep_their_shares_among_themselves(share: float, sizes: list[int]) -> None:
+    query = tuple(Example(f"{label} {count}", label) for label, size in enumerate(sizes) for count in range(size))
+
+    class Uneven(Toy):
+        def pools(self) -> Pools:
+            return Pools((), (), query)
+
+    pools = skewed(share, Uneven(classes=("a", "b", "c"), longest=None)).pools()
+    kept = np.array([sum(e.label == label for e in pools.query) for label in range(3)])
+    whole = min(sizes[1] / share, (sizes[0] + sizes[2]) / (1 - share))
+    wanted = np.array([sizes[0], 0, sizes[2]]) / (sizes[0] + sizes[2]) * (1 - share) * whole
+    wanted[1] = share * whole
+    assert np.abs(kept - wanted).max() <= 0.5 + 1e-9
+
+
+def test_a_shift_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ValueError, match="favoured must be one of the classes a, b, got 'c'"):
+        skewed(0.5, favoured="c")
+    with pytest.raises(ValueError, match=r"share must lie between 0 and 1, got 1\.0"):
+        skewed(1.0)
+    with pytest.raises(ValueError, match="classes and longest must be those of the texts"):
+        SkewedQueries(classes=("a",), longest=None, texts=CORPUS, favoured="a", share=0.5)
+
+
+@pytest.mark.parametrize("scale", ["tiny", "laptop"])
+def test_more_prompts_are_asked_of_the_same_model(scale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BAKEOFF_OFFLINE")  # a set that is not here could then be downloaded
+    for base, more in (("docstring_topics", "docstring_orders"), ("sst2", "sst2_orders"), ("trec", "trec_orders")):
+        plain, wide = resolve(choice(base, scale)).task, resolve(choice(more, scale)).task
+        assert isinstance(plain, PromptedClassification)
+        assert isinstance(wide, PromptedClassification)
+        assert plain.model == wide.model
+        assert wide.templates[:2] == plain.templates
+        assert len({(template.query, template.answer) for template in wide.templates}) == 4
+        assert scale == "tiny" or len(wide.templates) * wide.orders == 40
+
+
+def test_a_shift_changes_no_model_and_no_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BAKEOFF_OFFLINE")  # a set that is not here could then be downloaded
+    plain, shifted = resolve(choice("sst2", "laptop")).task, resolve(choice("sst2_shifted", "laptop")).task
+    assert isinstance(plain, PromptedClassification)
+    assert isinstance(shifted, PromptedClassification)
+    assert plain.model == shifted.model
+    assert (plain.shots, plain.orders, plain.labelled) == (shifted.shots, shifted.orders, shifted.labelled)
+    assert isinstance(shifted.corpus, SkewedQueries)
+    assert shifted.corpus.texts == plain.corpus
+
+
+def calibrators() -> list[str]:
+    """The methods of the arena that answer single prompts."""
+    kinds = {name: plugin_class(catalog.find("method", name).target, name) for name in catalog.names("method")}
+    return [
+        name
+        for name in kinds
+        if name.startswith("calibration/") and satisfies(AskedProbabilities, needed_type(kinds[name]))
+    ]
+
+
+@pytest.mark.parametrize("name", calibrators())
+@pytest.mark.parametrize("labels", [[0, 0, 1, 0, 0], [1, 1, 1, 1, 1], [2, 0, 1, 2, 2, 1, 0, 1, 2, 0, 1, 1]])
+def test_every_calibrator_answers_each_row_by_itself_with_few_labels_and_classes_missing(
+    name: str, labels: list[int]
+) -> None:
+    rng, ledger = np.random.default_rng(5), Ledger()
+
+    def rows(count: int) -> Probabilities:
+        drawn: Probabilities = rng.dirichlet(np.full(3, 0.6), size=(2, count))
+        drawn[0, 0] = [1.0, 0.0, 0.0]  # a model may be certain
+        return read_only(drawn)
+
+    known, free, words, asked = rows(len(labels)), rows(3), rows(RANDOM_TEXTS), rows(25)
+    problem = AskedProbabilities(
+        ledger=ledger,
+        classes=("a", "b", "c"),
+        unlabelled=rows(30),
+        content_free=Oracle(ledger, "forward_passes", lambda: free),
+        random_words=Oracle(ledger, "forward_passes", lambda: words),
+        labelled=Oracle(ledger, "labels", lambda: (known, np.array(labels))),
+    )
+    method = build(catalog.find("method", name).values, Method, "method")  # type: ignore[type-abstract]
+    solution = method.solve(problem, run())
+    answers = solution(asked)
+    assert np.isfinite(answers).all()
+    np.testing.assert_allclose(answers.sum(axis=-1), 1)
+    if len(answers) < len(asked):
+        return  # a selector
+    shuffled = np.random.default_rng(6).permutation(25)
+    np.testing.assert_allclose(solution(asked[:, shuffled]), answers[:, shuffled], atol=1e-12)
+    for place in range(25):
+        np.testing.assert_allclose(solution(asked[:, [place]]), answers[:, [place]], atol=1e-12)
+
+
 def choice(task: str, scale: str) -> Choice:
     method_entry, task_entry = catalog.find("method", "calibration/linc"), catalog.find("task", f"calibration/{task}")
     values = {
@@ -399,7 +563,7 @@ def test_a_model_can_be_named_in_one_word() -> None:
     pair = resolve(choice("docstring_topics", "paper"))
     assert isinstance(pair.task, PromptedClassification)
     assert pair.task.model == HubModel(name="gpt2-xl")
-    assert pair.problem == "PromptedProbabilities"
+    assert pair.problem == "AskedProbabilities"
 
 
 @pytest.mark.parametrize("name", ["sst2", "trec", "subj"])
@@ -411,7 +575,19 @@ def test_a_missing_data_set_is_said_when_planning(name: str, tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("scale", ["tiny", "laptop", "paper"])
-@pytest.mark.parametrize("name", ["docstring_topics", "sst2", "trec", "subj"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "docstring_topics",
+        "sst2",
+        "trec",
+        "subj",
+        "docstring_orders",
+        "trec_orders",
+        "docstring_shifted",
+        "subj_shifted",
+    ],
+)
 def test_every_scale_can_be_built(name: str, scale: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BAKEOFF_OFFLINE")  # a set that is not here could then be downloaded
     assert resolve(choice(name, scale)).task_card.rank == "accuracy"
