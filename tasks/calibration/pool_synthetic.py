@@ -15,21 +15,22 @@ from tasks.calibration.pools import PoolDraw, PoolTask, frozen, information
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticPool(PoolTask):
-    """Label scores of T templates that hear the truth through noise, a bias and a temperature of their own.
+    """Label scores of T templates that hear the truth more or less, with a bias and a temperature of their own.
 
         posterior(y | x) = softmax_y(signal z),                         z standard normal, y drawn from it
-        score_t(x, y)    = g_t (log posterior(y | x) + s_t e) + bias b_ty,   e, b standard normal
+        score_t(x, y)    = g_t (h_t log posterior(y | x) + noise e) + bias b_ty,   e, b standard normal
 
-    with log g_t uniform in [-log sharpest, log sharpest] and s_t uniform in [0, noise]. How good a template is follows
-    from s_t and, as far as nobody undoes it, from its bias. Content-free inputs have the same score without the
-    posterior and with `prior_error` times standard normal noise in place of s_t e.
+    with log g_t uniform in [-log sharpest, log sharpest] and h_t uniform in [0, 1]. How good a template is follows from
+    h_t and, as far as nobody undoes it, from its bias. A template that hears little is unsure, as a model is under a
+    prompt that it does not understand; were its noise larger instead, it would be sure of what is wrong, and no score
+    could tell. Content-free inputs have the score with h_t = 0 and `prior_error` in place of `noise`.
 
     Args:
         classes: K.
         templates: T.
         unlabelled, test, validation: inputs.
         signal: how sure the posterior is.
-        noise: largest standard deviation of a template's noise.
+        noise: standard deviation of what a template adds to an input's scores.
         sharpest: largest factor on a template's scores; 1 / sharpest is the smallest.
         bias: size of the template's preferences for labels.
         prior_error: how far answers to content-free inputs are from the template's bias.
@@ -61,13 +62,13 @@ class SyntheticPool(PoolTask):
         """Everything that belongs to a seed; the validation inputs come from a stream of their own."""
         rng = self.stream(seed, "templates")
         gain = np.exp(np.log(self.sharpest) * rng.uniform(-1, 1, size=(self.templates, 1, 1)))
-        spread = self.noise * rng.uniform(size=(self.templates, 1, 1))
+        heard = rng.uniform(size=(self.templates, 1, 1))
         prior = self.bias * rng.standard_normal((self.templates, 1, self.classes))
         error = rng.standard_normal((self.templates, len(CONTENT_FREE), self.classes))
 
         def asked(purpose: str, count: int) -> tuple[Reading, Labels]:
             log_posterior, labels, noise = self._inputs(self.stream(seed, purpose), count)
-            return _reading(gain * (log_posterior + spread * noise) + prior), labels
+            return _reading(gain * (heard * log_posterior + self.noise * noise) + prior), labels
 
         unlabelled, _ = asked("unlabelled", self.unlabelled)
         test, test_labels = asked("test", self.test)

@@ -96,7 +96,7 @@ class PoolTables(Preparation):
         pools = self.corpus.pools()
         if self.validation > len(pools.support):
             raise NotApplicable(
-                f"{self.validation} texts for validation are wanted; the corpus has {len(pools.support)}"
+                f"{self.validation} texts for validation are wanted, but {len(pools.support)} are there"
             )
         ordered = sorted(pools.support, key=lambda example: hashlib.sha256(example.text.encode()).digest())
         return pools.query, tuple(ordered[: self.validation])
