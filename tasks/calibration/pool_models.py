@@ -20,7 +20,7 @@ from tasks.training import Recipe, fit
 IGNORED = -100  # a target that torch's cross-entropy leaves out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Phrasing:
     """How a text is asked about, without the label words; see `Template`."""
 
@@ -29,7 +29,7 @@ class Phrasing:
     answer: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verbalizer:
     """How the classes are called.
 

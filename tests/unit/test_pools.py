@@ -56,8 +56,11 @@ CORPUS = Toy(classes=("a", "b"), longest=None)
 MODEL = TemplateTrained(
     version=1,
     corpus=CORPUS,
-    phrasings=(Phrasing("", "Text: ", "Colour:"), Phrasing("Name the colour.", "Q: ", "A:")),
-    verbalizers=(Verbalizer(("yellow", "red")), Verbalizer(("a light one", "some dark one"))),
+    phrasings=(
+        Phrasing(instruction="", query="Text: ", answer="Colour:"),
+        Phrasing(instruction="Name the colour.", query="Q: ", answer="A:"),
+    ),
+    verbalizers=(Verbalizer(words=("yellow", "red")), Verbalizer(words=("a light one", "some dark one"))),
     met=0.5,
     decay=0.5,
     noise=0.5,
@@ -172,7 +175,7 @@ def test_a_part_of_the_templates_is_met() -> None:
     ("changes", "message"),
     [
         ({"phrasings": ()}, "at least one phrasing"),
-        ({"verbalizers": (Verbalizer(("x",)),)}, "2 words in each"),
+        ({"verbalizers": (Verbalizer(words=("x",)),)}, "2 words in each"),
         ({"met": 0.0}, "are shares"),
         ({"skew": 0.0}, "skew must be above 0"),
     ],
@@ -253,7 +256,7 @@ def test_an_encoder_scores_labels_by_cosines() -> None:
         validation=2,
         encoder=Letters(package="none", longest=8),
         frames=("{}", "cc {}"),
-        verbalizers=(Verbalizer(("a", "b")), Verbalizer(("b", "a"))),
+        verbalizers=(Verbalizer(words=("a", "b")), Verbalizer(words=("b", "a"))),
         temperature=0.5,
     )
     lines, reading = tables.ask(["aa", ""], cast("Run", SimpleNamespace(ledger=Ledger())))
@@ -280,7 +283,7 @@ def test_without_its_package_an_encoder_says_so() -> None:
         validation=1,
         encoder=encoder,
         frames=("{}",),
-        verbalizers=(Verbalizer(("a", "b")),),
+        verbalizers=(Verbalizer(words=("a", "b")),),
         temperature=0.05,
     )
     with pytest.raises(NotApplicable, match="is not installed"):
