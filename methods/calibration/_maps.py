@@ -53,13 +53,15 @@ def normalise(ratios: Probabilities, how: Normalisation) -> Probabilities:
     """Rows on the simplex from rows of ratios, none negative."""
     if how is Normalisation.SOFTMAX:
         rows: Probabilities = softmax(ratios, axis=-1)
-        return rows
-    return ratios / ratios.sum(axis=-1, keepdims=True)
+    else:
+        rows = ratios / ratios.sum(axis=-1, keepdims=True)
+    return rows
 
 
 def marginal(probabilities: Probabilities, floor: float) -> Probabilities:
     """(T, 1, K), the mean over inputs, entries not below `floor`."""
-    return np.maximum(probabilities.mean(axis=1, keepdims=True), floor)
+    mean: Probabilities = probabilities.mean(axis=1, keepdims=True)
+    return np.maximum(mean, floor)
 
 
 @dataclass(frozen=True)

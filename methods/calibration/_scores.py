@@ -56,12 +56,13 @@ def of_templates(score: Score, probabilities: Probabilities) -> Scores:
         return np.zeros(len(probabilities))
     if score in (Score.ZLP, Score.ZPM, Score.ZMV):
         return _agreement(score, probabilities)
-    local = entropy(probabilities).mean(axis=1)
+    local: Scores = entropy(probabilities).mean(axis=1)
     if score in (Score.LE, Score.MDL_M):
-        return local if score is Score.LE else -local
+        return local if score is Score.LE else np.negative(local)
     hard = score in (Score.GE, Score.MI_G, Score.MI_GL)
     spread = entropy((one_hot(probabilities) if hard else probabilities).mean(axis=1))
-    return spread - local if score in (Score.MI, Score.MI_G) else spread
+    scores: Scores = spread - local if score in (Score.MI, Score.MI_G) else spread
+    return scores
 
 
 def of_rows(common: Scores, probabilities: Probabilities) -> Scores:
@@ -78,7 +79,8 @@ def entropy(rows: Probabilities) -> Scores:
 
 def one_hot(rows: Probabilities) -> Probabilities:
     """1 at the largest entry of each row, the first of equal ones, 0 elsewhere."""
-    return np.eye(rows.shape[-1])[rows.argmax(axis=-1)]
+    hard: Probabilities = np.eye(rows.shape[-1])[rows.argmax(axis=-1)]
+    return hard
 
 
 def _agreement(score: Score, probabilities: Probabilities) -> Scores:
