@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,10 +65,11 @@ class PoolTables(Preparation):
         examples = [*questions, *checks]
         templates, reading = self.ask([*CONTENT_FREE, *(example.text for example in examples)], run)
         arrays = {"scores": reading.scores, "first_scores": reading.first_scores, "perplexity": reading.perplexity}
-        kept = {name: array.astype(np.float32) for name, array in arrays.items() if array is not None}
+        kept: dict[str, Any] = {name: array.astype(np.float32) for name, array in arrays.items() if array is not None}
         labels = np.array([example.label for example in examples], dtype=np.int64)
         words = np.array(templates, dtype=np.str_)
-        np.savez(run.folder / "table.npz", allow_pickle=False, labels=labels, templates=words, **kept)
+        kept |= {"labels": labels, "templates": words, "questions": np.array(len(questions))}
+        np.savez(run.folder / "table.npz", allow_pickle=False, **kept)
 
     def load(self, folder: Path) -> PoolTable:
         """The table."""
@@ -84,7 +86,7 @@ class PoolTables(Preparation):
             reading=whole.take(np.arange(free, count)),
             content_free=whole.take(np.arange(free)),
             labels=read_only(arrays["labels"]),
-            questions=len(self.texts()[0]),
+            questions=int(arrays["questions"]),
         )
 
     def texts(self) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
