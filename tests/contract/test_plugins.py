@@ -269,9 +269,10 @@ def test_what_is_searched_exists(name: str) -> None:
 
 @every_yaml
 def test_a_claim_of_fidelity_has_a_test(name: str) -> None:
-    short = name.rpartition("/")[2]
+    short, paper = name.rpartition("/")[2], method_card(catalog.find("method", name)).paper
     if method_card(catalog.find("method", name)).fidelity != "none":
-        files = sorted((TOP / "tests" / "fidelity").rglob(f"test_{short}*.py"))
+        folder = TOP / "tests" / "fidelity"
+        files = sorted({*folder.rglob(f"test_{short}*.py"), *(folder.rglob(f"test_{paper}*.py") if paper else ())})
         assert files, f"no tests/fidelity/test_{short}*.py"
         text = "\n".join(path.read_text(encoding="utf-8") for path in files)
         assert "def test_" in text
