@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from tasks.base import Arena, Board, Direction, Metric, Problem
 from tasks.metering import Oracle
-from tasks.training import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from tasks.training import Recipe
 
 Inputs: TypeAlias = NDArray[np.float32]  # (n, d)
 Laws: TypeAlias = NDArray[np.float64]  # (n, Y), rows on the simplex

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tasks.base import Arena, Board, Direction, Metric, Problem
 from tasks.metering import Oracle
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Probabilities: TypeAlias = NDArray[np.float64]  # (n, K), rows on the simplex, options in shown order
 
