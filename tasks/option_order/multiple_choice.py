@@ -15,8 +15,8 @@ from torch import Tensor
 from tasks.base import Diverged, Invalid, Run, Task
 from tasks.metering import Ledger, Oracle
 from tasks.option_order import Chooser, OptionItems, Probabilities, Question
-from tasks.option_order.reader import Reader, causal
 from tasks.option_order.tables import TableReader, law_of_places
+from tasks.reader import Reader, causal
 
 TOLERANCE = 1e-6  # how far a row may be from the simplex
 
@@ -178,12 +178,14 @@ def _sorted(question: Question) -> tuple[object, ...]:
 
 
 def _asked(ask: Forward, questions: Sequence[Question], order: Sequence[int]) -> Probabilities:
-    """What the reader says in one order, read as it was trained to read."""
-    rows = []
-    for question in questions:
-        shown = question.shown(order)
-        text = [*shown.prefix, *(token for option in shown.options for token in option), *shown.suffix]
-        tokens = torch.tensor([text])
-        logits = ask(tokens, torch.arange(len(text))[None], causal(1, len(text)))[0, -1]
-        rows.append(logits[[option[1] for option in shown.options]].double().softmax(dim=0).numpy())
-    return np.stack(rows)
+    """What the reader says in one order, read as it was trained to read. Texts of one length are read together."""
+    shown = [question.shown(order) for question in questions]
+    texts = [[*it.prefix, *itertools.chain(*it.options), *it.suffix] for it in shown]
+    heads = torch.tensor([[option[1] for option in it.options] for it in shown])
+    rows = np.empty((len(shown), len(order)))
+    for length in {len(text) for text in texts}:
+        some = [place for place, text in enumerate(texts) if len(text) == length]
+        tokens = torch.tensor([texts[place] for place in some])
+        logits = ask(tokens, torch.arange(length).expand(tokens.shape), causal(*tokens.shape))[:, -1]
+        rows[some] = logits.gather(1, heads[some]).double().softmax(dim=1).numpy()
+    return rows

@@ -16,8 +16,8 @@ from torch.nn.functional import cross_entropy
 from tasks.base import Run
 from tasks.metering import random_stream
 from tasks.option_order import Question
-from tasks.option_order.reader import Reader, Shape, causal
 from tasks.preparation import Preparation
+from tasks.reader import Reader, Shape, causal
 from tasks.training import Recipe, fit
 
 BEGIN, ASK, OPTION, ANSWER, FIRST = range(5)  # special tokens, and the first key

@@ -27,8 +27,8 @@ from tasks.base import Diverged, Invalid
 from tasks.metering import Ledger, Oracle
 from tasks.option_order import ARENA, OptionItems, Probabilities, Question
 from tasks.option_order.multiple_choice import Forward, MultipleChoice, measured
-from tasks.option_order.reader import Reader, Shape, causal
 from tasks.option_order.tables import ANSWER, ASK, BEGIN, FIRST, OPTION, TableReader, law_of_places
+from tasks.reader import Reader, Shape, causal
 from tasks.training import Recipe
 
 SHAPE = Shape(width=24, layers=2, heads=2, context=32)

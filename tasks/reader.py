@@ -44,11 +44,15 @@ class Reader(nn.Module):
 
     def forward(self, tokens: Tensor, positions: Tensor, attention: Tensor) -> Tensor:
         """Tokens and positions (B, T), attention (B, T, T) bool -> logits (B, T, V)."""
-        stream = self.tokens(tokens) + self.positions(positions)  # (B, T, width)
-        for block in self.blocks:
-            stream = block(stream, attention[:, None])
-        logits: Tensor = self.norm(stream) @ self.tokens.weight.T
+        logits: Tensor = self.norm(self.states(tokens, positions, attention)[-1]) @ self.tokens.weight.T
         return logits
+
+    def states(self, tokens: Tensor, positions: Tensor, attention: Tensor) -> list[Tensor]:
+        """The stream before the first block and behind each: layers + 1 of (B, T, width), asked as `forward` is."""
+        streams = [self.tokens(tokens) + self.positions(positions)]
+        for block in self.blocks:
+            streams.append(block(streams[-1], attention[:, None]))
+        return streams
 
 
 class Block(nn.Module):
