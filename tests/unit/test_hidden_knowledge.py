@@ -200,9 +200,7 @@ def made_up(states: Callable[[Question], Any], count: int) -> OpenModelQuestions
         train=every[: count // 2],
         development=every[count // 2 :],
         right=Oracle(ledger, "labels", lambda question: np.arange(4) == question.number % 4),
-        likelihood=Oracle(
-            ledger, "forward_passes", lambda question: (np.array([-4.0, -1, -2, -3]), np.array([4, 2, 1, 1]))
-        ),
+        likelihood=Oracle(ledger, "forward_passes", lambda question: said),
         verify=Oracle(ledger, "forward_passes", lambda question: 0.2 + 0.1 * (np.arange(4) == question.number % 4)),
         hidden=Oracle(ledger, "forward_passes", states),
     )
