@@ -1,0 +1,1 @@
+"""Methods of the arena `option_order`."""
