@@ -29,7 +29,7 @@ from tasks.distillation import ARENA, LanguageDistillation, TokenData
 from tasks.distillation.corpora import Example, PromptedTexts, first_sentence
 from tasks.distillation.encoding import Limits, encoded
 from tasks.distillation.measures import batch_of, cross_entropy, divergence, pieces, response_logits, rouge_l
-from tasks.distillation.models import FineTuned, Fresh, Vocabulary
+from tasks.distillation.models import FineTuned, Fresh, TeacherCorpus, Vocabulary
 from tasks.distillation.prompted import PromptedDistillation
 from tasks.distillation.sampling import Sampler, generate, sampling
 from tasks.language_models import Architecture, LanguageModel
@@ -65,9 +65,11 @@ def fine_tuned(width: int, steps: int) -> FineTuned:
     return FineTuned(version=1, start=start, corpus=CORPUS, limits=LIMITS, recipe=replace(RECIPE, steps=steps))
 
 
+TEACHER = fine_tuned(32, 60)
 TASK = PromptedDistillation(
-    name="toy/sums", version=1, teacher=fine_tuned(32, 60), student=fine_tuned(16, 10), corpus=CORPUS, limits=LIMITS,
-    recipe=RECIPE, validate_every=4, validation=10, test=8, draws=2,
+    name="toy/sums", version=1, teacher=TEACHER, student=fine_tuned(16, 10), corpus=CORPUS, limits=LIMITS,
+    teacher_corpus=TeacherCorpus(version=1, teacher=TEACHER, corpus=CORPUS, limits=LIMITS), recipe=RECIPE,
+    validate_every=4, validation=10, test=8, draws=2,
 )  # fmt: skip
 OFTEN = AdaptiveOffPolicy(phi=0.7, rise=0.1, tolerance=0.0, buffer=16)
 
@@ -172,7 +174,7 @@ def left_padded(task: PromptedDistillation) -> tuple[Tensor, Tensor]:
 
 def test_greedy_decoding_is_that_of_transformers(task: PromptedDistillation) -> None:
     network, (tokens, real) = task.teacher.network(), left_padded(task)
-    drawn = generate(network, tokens, real, lambda logits, _: logits.argmax(dim=-1), longest=20, end=0, pad=1)
+    drawn = generate(network, tokens, real, lambda law, *_: law.argmax(dim=-1), longest=20, end=0, pad=1)
     settings = GenerationConfig(max_new_tokens=20, do_sample=False, eos_token_id=0, pad_token_id=1)
     expected = cast(Any, network).generate(inputs=tokens, attention_mask=real.long(), generation_config=settings)
     assert drawn.tokens.tolist() == expected[:, tokens.shape[1] :].tolist()
@@ -194,14 +196,14 @@ def test_log_probabilities_of_what_was_drawn_are_those_of_a_whole_pass(task: Pro
 def test_tokens_are_drawn_with_their_probabilities() -> None:
     law = torch.tensor([0.5, 0.2, 0.0, 0.3])
     choose = sampling(np.random.default_rng(0), 20_000, 1)
-    drawn = choose(law.log().expand(20_000, -1), 0)
+    drawn = choose(law.log().expand(20_000, -1), 0, torch.arange(20_000))
     assert (torch.bincount(drawn, minlength=4) / 20_000).tolist() == pytest.approx(law.tolist(), abs=0.012)
     assert torch.bincount(drawn, minlength=4)[2] == 0
 
 
 def test_what_is_drawn_for_a_prompt_does_not_depend_on_the_prompts_beside_it(task: PromptedDistillation) -> None:
     prompts, network = task.problem(0).train.take(slice(0, 5)), task.student.network()
-    sample = Sampler(longest=12, end=0, ledger=None)
+    sample = Sampler(longest=12, end=0)
     together = sample(network, prompts, np.random.default_rng(0)).sequences
     alone = sample(network, prompts.take(slice(0, 1)), np.random.default_rng(0)).sequences
     assert alone.tokens[0].tolist() == together.tokens[0, : alone.length[0]].tolist()
@@ -335,7 +337,7 @@ def test_models_can_be_named(task: PromptedDistillation, make_run: Callable[[Led
     """A folder in the hub's format, as a plain string, in place of a part."""
     teacher, student = LanguageModel.named(task.teacher.place()), LanguageModel.named(task.student.place())
     named = replace(task, teacher=teacher, student=student)
-    assert named.preparations() == {}
+    assert set(named.preparations()) == {"teacher_corpus"}
     assert score(named, named.trivial(0), make_run) == score(task, task.trivial(0), make_run)
 
 
