@@ -21,8 +21,8 @@ class ImitKD(Method):
     student's own; no gradient passes through the drawing.
 
     Deviations:
-        1. One draw decides for all sequences of a step; in the released code (asappresearch/imitkd, commit 8b9fadd) each
-           sequence has its own. The share is the same.
+        1. One draw decides for all sequences of a step; in the released code (asappresearch/imitkd, commit 8b9fadd)
+           each sequence has its own. The share is the same.
         2. Responses are sampled at temperature 1, as those of all rivals; the released code decodes greedily.
         3. The chance falls from step to step; in the released code from epoch to epoch.
         4. DistiLLM's baseline of this name trains on a buffer of old responses from the first step; that is the row
