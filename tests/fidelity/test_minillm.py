@@ -167,7 +167,7 @@ def test_phases_and_passes() -> None:
 def test_values_that_mean_nothing_are_refused(field: str, value: float) -> None:
     method = build(catalog.find("method", "distillation/minillm").values, MiniLLM, "method")
     with pytest.raises(ValueError, match=field):
-        replace(method, **{field: value})
+        replace(method, **{field: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("values", [{"sequences": 0}, {"passes": 0}, {"teacher_share": 0.0}, {"teacher_share": 1.0}])
