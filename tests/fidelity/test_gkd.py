@@ -11,8 +11,8 @@ from runners import catalog
 from runners.build import build
 from tests.fidelity.released import authors_input, check_released, loss_of
 
-# trl 1.16.0, GKDTrainer.generalized_jsd_loss called on `authors_input` with labels of -100 at the two places that are not
-# scored; beta, value, and gradient of the logits at [1, 0].
+# trl 1.16.0, GKDTrainer.generalized_jsd_loss called on `authors_input` with labels of -100 at the two places that are
+# not scored; beta, value, and gradient of the logits at [1, 0].
 TRL = [
     (0.0, 2.59941029548645, [-0.0263323, -0.0657039, 0.0143354, -0.0002735, 0.0779744]),
     (0.1, 0.15206223726272583, [-0.0008111, -0.0061368, 0.0012195, -3.05e-05, 0.0057589]),

@@ -15,8 +15,8 @@ from runners import catalog
 from runners.build import build
 from tests.fidelity.released import check_gradient, check_released, laws, loss_of
 
-# jongwooko/distillm at d47e77f, distillm/losses.py: js_distance (lam = 1 - beta) called on `authors_input` with labels of
-# -100 at the two places that are not scored; beta, value, and gradient of the logits at [1, 0].
+# jongwooko/distillm at d47e77f, distillm/losses.py: js_distance (lam = 1 - beta) called on `authors_input` with labels
+# of -100 at the two places that are not scored; beta, value, and gradient of the logits at [1, 0].
 AUTHORS = [
     (0.1, 0.15206226706504822, [-0.0008111, -0.0061368, 0.0012195, -3.05e-05, 0.0057589]),
     (0.5, 0.33178776502609253, [-0.0008273, -0.0163634, 0.0039456, -0.0001015, 0.0133466]),

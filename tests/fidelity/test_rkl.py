@@ -14,7 +14,7 @@ from tests.fidelity.released import authors_input, check_gradient, check_release
 
 
 def test_the_loss_is_that_of_the_released_code() -> None:
-    """jongwooko/distillm at d47e77f, distillm/losses.py: reverse_kl on `authors_input`, labels -100 where not scored."""
+    """jongwooko/distillm at d47e77f, distillm/losses.py: reverse_kl on `authors_input`, labels -100 elsewhere."""
     check_released(ReverseKL(), 1.9376766681671143, [-0.0021092, -0.0680857, 0.0308106, -0.0005165, 0.0399008])
 
 

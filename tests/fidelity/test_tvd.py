@@ -15,7 +15,7 @@ from tests.fidelity.released import check_gradient, check_released, laws, loss_o
 
 
 def test_the_loss_is_that_of_the_released_code() -> None:
-    """jongwooko/distillm at d47e77f, distillm/losses.py: tv_distance on `authors_input`, labels -100 where not scored."""
+    """jongwooko/distillm at d47e77f, distillm/losses.py: tv_distance on `authors_input`, labels -100 elsewhere."""
     check_released(TotalVariation(), 0.6312530040740967, [-0.0003582, -0.0463034, 0.0040225, -0.0005629, 0.043202])
 
 
