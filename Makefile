@@ -4,12 +4,13 @@ PYTHON := $(VENV)/bin/python
 BAKEOFF := $(VENV)/bin/bakeoff
 PUBLISHED := outputs/publish/$(ARENA)
 JOBS ?= 1
+EXPERIMENTS = $(basename $(notdir $(wildcard configs/experiment/$(ARENA).yaml configs/experiment/$(ARENA)_*.yaml)))
 ifneq ($(wildcard ../shared/data),)
 export BAKEOFF_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store bench-coverage bench-claims bench-report publish check test lint types format clean
+.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store bench-coverage bench-claims bench-report bench-methods publish check test lint types format clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -46,10 +47,13 @@ bench-claims: setup ## how often claims come out reproduced where nothing is so,
 bench-report: setup ## a report over 10,000 attempts of 100 methods
 	$(PYTHON) tests/bench/report.py
 
-publish: setup ## run what is missing of an arena's experiment and write its boards again: make publish ARENA=calibration [JOBS=2]
+bench-methods: setup ## a training step of distillation beside TRL, and sampling beside transformers (a minute)
+	$(PYTHON) tests/bench/methods.py
+
+publish: setup ## run what is missing of an arena's experiments and write its boards again: make publish ARENA=calibration [JOBS=2]
 	@test -n "$(ARENA)" || { echo "publish: name an arena: make publish ARENA=calibration"; exit 2; }
 	test ! -f results/published/$(ARENA).jsonl || $(BAKEOFF) import results/published/$(ARENA).jsonl outputs=$(PUBLISHED)
-	$(BAKEOFF) run -m experiment=$(ARENA) n_jobs=$(JOBS) outputs=$(PUBLISHED) || test $$? = 1
+	for name in $(EXPERIMENTS); do $(BAKEOFF) run -m experiment=$$name n_jobs=$(JOBS) outputs=$(PUBLISHED) || test $$? = 1 || exit 2; done
 	$(BAKEOFF) claims arena=$(ARENA) run=true n_jobs=$(JOBS) outputs=$(PUBLISHED) || test $$? = 1
 	$(BAKEOFF) publish arena=$(ARENA) outputs=$(PUBLISHED)
 

@@ -61,6 +61,56 @@ class ForwardKL(Objective):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReverseKL(Objective):
+    """KL(q, p) of the student q and the teacher p."""
+
+    needs_teacher = True
+
+    def loss(self, teacher: Tensor | None, student: Tensor, batch: TokenBatch) -> Tensor:
+        """Mean over the tokens."""
+        log_p, log_q = laws(teacher, student)
+        return divergence(log_q, log_p)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JensenShannon(Objective):
+    """b KL(p, m) + (1 - b) KL(q, m) with the mixture m = b p + (1 - b) q; KL(p, q) for b = 0 and KL(q, p) for b = 1.
+
+    Divided by b it tends to KL(p, q) as b falls to 0, so that the size of the loss jumps there and at 1.
+
+    Args:
+        beta: b, the teacher's share of the mixture.
+    """
+
+    needs_teacher = True
+    beta: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.beta <= 1:
+            raise ValueError(f"beta must be in [0, 1], got {self.beta}")
+
+    def loss(self, teacher: Tensor | None, student: Tensor, batch: TokenBatch) -> Tensor:
+        """Mean over the tokens."""
+        log_p, log_q = laws(teacher, student)
+        if self.beta in (0, 1):
+            return divergence(log_p, log_q) if self.beta == 0 else divergence(log_q, log_p)
+        log_m = mixture(log_p, log_q, self.beta)
+        return self.beta * divergence(log_p, log_m) + (1 - self.beta) * divergence(log_q, log_m)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalVariation(Objective):
+    """Half of the sum of |p - q|."""
+
+    needs_teacher = True
+
+    def loss(self, teacher: Tensor | None, student: Tensor, batch: TokenBatch) -> Tensor:
+        """Mean over the tokens."""
+        log_p, log_q = laws(teacher, student)
+        return 0.5 * (log_p.exp() - log_q.exp()).abs().sum(dim=-1).mean()
+
+
+@dataclass(frozen=True, kw_only=True)
 class SkewForwardKL(Objective):
     """KL(p, a p + (1 - a) q).
 

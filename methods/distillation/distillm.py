@@ -24,7 +24,8 @@ class DistiLLM(Method):
 
     averaged over the response tokens of a batch. In its gradient the ratio p / q becomes (1 - a) p / (a p + (1 - a) q),
     which is at most (1 - a) / a however small q is. With chance phi a step trains on responses of the student; the rest
-    of the schedule is in `AdaptiveOffPolicy`.
+    of the schedule is in `AdaptiveOffPolicy`. With other divergences and schedules it is a cell of the paper's
+    ablation, each divergence with each kind of text.
 
     Deviations:
         1. From the paper (and as in the released code, commit d47e77f): a step that has just generated trains on those

@@ -162,8 +162,10 @@ def _scored(solution: Answerer, asked: Reading, labels: Labels, unlabelled: Read
     plain = each_f1(own, labels)
     # the prior of the oracle is that of the unlabelled inputs, which every method has, too
     calibrated = each_f1(own / unlabelled.probabilities.mean(axis=1, keepdims=True), labels)
-    result["effectiveness"] = result["macro_f1"] / plain.max()
-    result["effectiveness_calibrated"] = result["macro_f1"] / calibrated.max()
+    best = {"effectiveness": plain.max(), "effectiveness_calibrated": calibrated.max()}
+    result |= {
+        name: result["macro_f1"] / oracle for name, oracle in best.items() if oracle > 0
+    }  # 0: none is ever right
     if len(answers) == len(plain) > 1:
         result["improved"] = float(np.mean(each_f1(answers, labels) > plain))
     if isinstance(solution, Selection) and solution.scores is not None:

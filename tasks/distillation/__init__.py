@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tasks.training import Recipe
 
 TEACHER_TOKENS = "teacher_tokens"  # tokens that the teacher has read
+TEACHER_GENERATED_TOKENS = "teacher_generated_tokens"  # tokens drawn from the teacher
 GENERATED_TOKENS = "generated_tokens"  # tokens drawn from a student
 TRAINED_TOKENS = "trained_tokens"  # tokens that a student has read in training steps
 
@@ -57,26 +58,32 @@ class Sampled:
 
     Args:
         sequences: the given prompts with the drawn responses, n of them.
-        log_probability: (n, S), of each drawn token when it was drawn; 0 behind the end.
+        log_probability: (n, S), of each drawn token under the student when it was drawn; 0 behind the end.
+        teacher_log_probability: (n, S), the same under the teacher, where that took part in drawing.
     """
 
     sequences: TokenData
     log_probability: NDArray[np.float32]
+    teacher_log_probability: NDArray[np.float32] | None = None
 
 
 class Sample(Protocol):
     """Draws a response to each prompt, at temperature 1, until the end token or the task's longest response."""
 
-    def __call__(self, model: nn.Module, prompts: TokenData, rng: np.random.Generator) -> Sampled:
+    def __call__(
+        self, model: nn.Module, prompts: TokenData, rng: np.random.Generator, *, teacher_share: float = 0.0
+    ) -> Sampled:
         """Sample.
 
         Args:
             model: a causal language model, left in evaluation mode.
             prompts: n sequences of which only the prompts are read.
             rng: gives one uniform number for each sequence and place, whatever is drawn.
+            teacher_share: a of the law (1 - a) q + a p from which tokens are drawn, of the model's law q and the
+                teacher's p. Above 0 the teacher reads along, for `teacher_tokens`.
 
         Raises:
-            BudgetSpent: the next token would cross a limit on `generated_tokens`.
+            BudgetSpent: the next token would cross a limit on `generated_tokens` or `teacher_tokens`.
         """
 
 
@@ -93,6 +100,8 @@ class LanguageDistillation(Problem):
             costs one of `teacher_tokens` for each real token.
         student: () -> a fresh copy of the start, in evaluation mode: a causal language model of `transformers`.
         sample: draws responses from a student; costs one of `generated_tokens` for each token drawn.
+        teacher_corpus: () -> the training prompts in the order of `train`, each with a response of the teacher. All
+            its tokens are paid for as `teacher_generated_tokens` the first time, although they were drawn before.
         recipe: optimizer, schedule, number of steps and batch size, for every method.
         validate_every: steps between validations, the epoch of a schedule.
     """
@@ -104,6 +113,7 @@ class LanguageDistillation(Problem):
     teacher: Oracle[Tensor]
     student: Callable[[], nn.Module]
     sample: Sample
+    teacher_corpus: Oracle[TokenData]
     recipe: Recipe
     validate_every: int
 

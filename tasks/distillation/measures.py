@@ -23,11 +23,14 @@ class TokenBatch:
         real: (B, T) bool, true where a token is no padding.
         scored: (B, T - 1) bool, true where the next token belongs to the response: N of them. The end token counts,
             padding does not.
+        recorded: (2, B, T - 1), log-probabilities of the next tokens under student and teacher when they were drawn, 0
+            where nothing is scored; None where nothing was recorded.
     """
 
     tokens: Tensor
     real: Tensor
     scored: Tensor
+    recorded: Tensor | None = None
 
     @property
     def targets(self) -> Tensor:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from tasks.base import Run
+from tasks.base import Run, read_only
+from tasks.distillation import TokenData
 from tasks.distillation.corpora import PromptedTexts
 from tasks.distillation.encoding import Limits, encoded
-from tasks.distillation.measures import TokenBatch, batch_of, response_logits
+from tasks.distillation.measures import TokenBatch, batch_of, pieces, response_logits
+from tasks.distillation.sampling import Sampler
 from tasks.language_models import Architecture, LanguageModel, StoredModel, load_tokenizer, train_tokenizer
 from tasks.preparation import Preparation
 from tasks.training import Recipe, fit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+DRAWN_AT_ONCE = 256  # sequences
+FILE = "responses.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,3 +110,40 @@ class FineTuned(StoredModel):
         fit(run, network, self.recipe, draw, objective)
         network.save_pretrained(run.folder)
         tokenizer.save_pretrained(run.folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherCorpus(Preparation):
+    """One response of the teacher to each training prompt, drawn at temperature 1.
+
+    Args:
+        teacher: the language model.
+        corpus: the examples.
+        limits: longer examples are left out, and responses end there.
+    """
+
+    teacher: LanguageModel
+    corpus: PromptedTexts
+    limits: Limits
+
+    def surroundings(self) -> dict[str, str]:
+        """What decides about the texts besides the fields."""
+        return self.corpus.surroundings()
+
+    def build(self, seed: int, run: Run) -> None:
+        """Draw the responses; write all sequences."""
+        network, tokenizer = cast("nn.Module", self.teacher.network()).to(run.fabric.device), self.teacher.tokenizer()
+        data, _ = encoded(self.corpus.splits().train, tokenizer, self.limits)
+        end = int(tokenizer.eos_token_id)
+        sample = Sampler(self.limits.response, end)
+        drawn = [sample(network, piece, run.rng).sequences for piece in pieces(data, DRAWN_AT_ONCE)]
+        width = self.limits.prompt + self.limits.response
+        gaps = [((0, 0), (0, width - part.tokens.shape[1])) for part in drawn]
+        tokens = [np.pad(part.tokens, gap, constant_values=end) for part, gap in zip(drawn, gaps, strict=True)]
+        length = np.concatenate([part.length for part in drawn])
+        np.savez(run.folder / FILE, tokens=np.concatenate(tokens), prompt_length=data.prompt_length, length=length)
+
+    def load(self, folder: Path) -> TokenData:
+        """The sequences, in the order of the training examples."""
+        with np.load(folder / FILE) as kept:
+            return TokenData(*(read_only(kept[name]) for name in ("tokens", "prompt_length", "length")))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tasks.base import Diverged, NotApplicable, Run, Task
 from tasks.distillation import (
     GENERATED_TOKENS,
+    TEACHER_GENERATED_TOKENS,
     TEACHER_TOKENS,
     TRAINED_TOKENS,
     LanguageDistillation,
@@ -22,6 +23,7 @@ from tasks.distillation import (
 from tasks.distillation.corpora import Example, PromptedTexts
 from tasks.distillation.encoding import Encoded, Limits, encoded_splits
 from tasks.distillation.measures import cross_entropy, divergence, pieces, rouge_l
+from tasks.distillation.models import TeacherCorpus
 from tasks.distillation.rules import check_solution, size, vocabulary_of
 from tasks.distillation.sampling import Sampler
 from tasks.language_models import LanguageModel
@@ -42,6 +44,7 @@ class PromptedDistillation(Task):
         teacher, student: the language models; a plain string names a folder or a model on the hub.
         corpus: the examples.
         limits: longer examples are left out, and sampled responses end there.
+        teacher_corpus: the teacher's responses to the training prompts.
         recipe: with which every method trains.
         validate_every: steps between validations.
         validation: examples with which methods validate.
@@ -53,6 +56,7 @@ class PromptedDistillation(Task):
     student: LanguageModel
     corpus: PromptedTexts
     limits: Limits
+    teacher_corpus: TeacherCorpus
     recipe: Recipe
     validate_every: int
     validation: int
@@ -74,19 +78,29 @@ class PromptedDistillation(Task):
         if vocabulary_of(self.student.network()) != vocabulary:
             raise NotApplicable(f"the student's vocabulary has not the {vocabulary} tokens of the teacher's")
         data, end = self._data(), self._end()
+        order = self.stream(seed, "order").permutation(len(data.train))
 
         def read(tokens: Tensor, real: Tensor) -> Tensor:
             return _logits(teacher.to(tokens.device), tokens)
+
+        def taught() -> TokenData:
+            responses: TokenData = self.teacher_corpus.artefact(seed)
+            return responses.take(order)
+
+        def unpaid() -> int:  # an attempt that goes on has paid before
+            paid, responses = ledger.total(TEACHER_GENERATED_TOKENS), taught()
+            return 0 if paid else int((responses.length - responses.prompt_length).sum())
 
         return LanguageDistillation(
             ledger=ledger,
             vocabulary_size=vocabulary,
             end=end,
-            train=data.train.take(self.stream(seed, "order").permutation(len(data.train))),
+            train=data.train.take(order),
             validation=self._validation(seed),
             teacher=Oracle(ledger, TEACHER_TOKENS, read, price=lambda tokens, real: int(real.sum())),
             student=self.student.network,
-            sample=Sampler(self.limits.response, end, ledger),
+            sample=Sampler(self.limits.response, end, ledger, teacher),
+            teacher_corpus=Oracle(ledger, TEACHER_GENERATED_TOKENS, taught, price=unpaid),
             recipe=self.recipe,
             validate_every=self.validate_every,
         )
@@ -182,7 +196,7 @@ class PromptedDistillation(Task):
 
     def _answers(self, solution: nn.Module, prompts: TokenData, run: Run) -> tuple[list[str], list[TokenData]]:
         """The texts of all draws, one draw behind the other, and the sequences of the first."""
-        sample = Sampler(self.limits.response, self._end(), None)
+        sample = Sampler(self.limits.response, self._end())
         first, texts = [], []
         for draw in range(self.draws):
             for piece in pieces(prompts, SAMPLED_AT_ONCE):
@@ -199,7 +213,7 @@ class PromptedDistillation(Task):
 
 def _compute(teacher: int, student: int, ledger: Ledger) -> float:
     """GFLOP of `solve`, from the sizes of both networks in parameters."""
-    read = 2 * teacher * ledger.total(TEACHER_TOKENS)
+    read = 2 * teacher * (ledger.total(TEACHER_TOKENS) + ledger.total(TEACHER_GENERATED_TOKENS))
     return (read + student * (2 * ledger.total(GENERATED_TOKENS) + 6 * ledger.total(TRAINED_TOKENS))) / 1e9
 
 

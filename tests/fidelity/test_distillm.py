@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods.distillation._loop import Buffer
+from methods.distillation._buffer import Buffer
 from methods.distillation._losses import ForwardKL, Objective, SkewForwardKL, SkewReverseKL
 from methods.distillation._regimes import AdaptiveOffPolicy, Draw, Progress, State
 from methods.distillation.distillm import DistiLLM

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig
 
+from methods.distillation._buffer import Buffer
 from methods.distillation._loop import distil
 from methods.distillation._losses import ForwardKL, SkewReverseKL
-from methods.distillation._regimes import AdaptiveOffPolicy, References, Regime
+from methods.distillation._regimes import AdaptiveOffPolicy, OnPolicy, References, Regime, Replay, Rollouts, TeacherText
+from methods.distillation.minillm import PolicyGradient
 from methods.distillation.sft import SFT
 from results.record import Record, Status
 from runners.hardware import Hardware
@@ -29,7 +31,7 @@ from tasks.distillation import ARENA, LanguageDistillation, TokenData
 from tasks.distillation.corpora import Example, PromptedTexts, first_sentence
 from tasks.distillation.encoding import Limits, encoded
 from tasks.distillation.measures import batch_of, cross_entropy, divergence, pieces, response_logits, rouge_l
-from tasks.distillation.models import FineTuned, Fresh, Vocabulary
+from tasks.distillation.models import FineTuned, Fresh, TeacherCorpus, Vocabulary
 from tasks.distillation.prompted import PromptedDistillation
 from tasks.distillation.sampling import Sampler, generate, sampling
 from tasks.language_models import Architecture, LanguageModel
@@ -71,11 +73,15 @@ def fine_tuned(width: int, steps: int) -> FineTuned:
     return FineTuned(version=1, start=start, corpus=CORPUS, limits=LIMITS, recipe=replace(RECIPE, steps=steps))
 
 
+TEACHER = fine_tuned(32, 60)
 TASK = PromptedDistillation(
-    name="toy/sums", version=1, teacher=fine_tuned(32, 60), student=fine_tuned(16, 10), corpus=CORPUS, limits=LIMITS,
-    recipe=RECIPE, validate_every=4, validation=10, test=8, draws=2,
+    name="toy/sums", version=1, teacher=TEACHER, student=fine_tuned(16, 10), corpus=CORPUS, limits=LIMITS,
+    teacher_corpus=TeacherCorpus(version=1, teacher=TEACHER, corpus=CORPUS, limits=LIMITS), recipe=RECIPE,
+    validate_every=4, validation=10, test=8, draws=2,
 )  # fmt: skip
 OFTEN = AdaptiveOffPolicy(phi=0.7, rise=0.1, tolerance=0.0, buffer=16)
+PHASES = Rollouts(sequences=20, passes=2, teacher_share=0.2)
+POLICY = PolicyGradient(teacher_share=0.2, scale=0.5, limit=100.0, discount=0.95, clip=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +109,9 @@ def token_data(*rows: tuple[list[int], list[int]], fill: int = 0) -> TokenData:
     for row, (prompt, response) in enumerate(rows):
         tokens[row, : length[row]] = prompt + response
     return TokenData(read_only(tokens), read_only([len(prompt) for prompt, _ in rows]), read_only(length))
+
+
+UNLIKE = token_data(*(([2, 3], [row, 5, row, 0]) for row in range(7, 60)))  # what no teacher says
 
 
 class Fixed(nn.Module):
@@ -178,7 +187,7 @@ def left_padded(task: PromptedDistillation) -> tuple[Tensor, Tensor]:
 
 def test_greedy_decoding_is_that_of_transformers(task: PromptedDistillation) -> None:
     network, (tokens, real) = task.teacher.network(), left_padded(task)
-    drawn = generate(network, tokens, real, lambda logits, _: logits.argmax(dim=-1), longest=20, end=0, pad=1)
+    drawn = generate(network, tokens, real, lambda law, *_: law.argmax(dim=-1), longest=20, end=0, pad=1)
     settings = GenerationConfig(max_new_tokens=20, do_sample=False, eos_token_id=0, pad_token_id=1)
     expected = cast(Any, network).generate(inputs=tokens, attention_mask=real.long(), generation_config=settings)
     assert drawn.tokens.tolist() == expected[:, tokens.shape[1] :].tolist()
@@ -197,17 +206,83 @@ def test_log_probabilities_of_what_was_drawn_are_those_of_a_whole_pass(task: Pro
     assert problem.ledger.totals() == {"generated_tokens": len(whole)}
 
 
+def uneven(task: PromptedDistillation, count: int) -> TokenData:
+    """Prompts of unlike lengths."""
+    data = task.problem(0).train.take(slice(0, count))
+    prompt_length = read_only([1 + row % int(data.prompt_length.min()) for row in range(count)])
+    return TokenData(data.tokens, prompt_length, data.length)
+
+
+def test_short_prompts_beside_long_ones_and_dropped_sequences_have_the_law_of_a_whole_pass(
+    task: PromptedDistillation,
+) -> None:
+    """Sequences end at unlike places, and so are dropped at some of them."""
+    prompts, network, teacher = uneven(task, 24), task.student.network(), cast("nn.Module", task.teacher.network())
+    with torch.no_grad():  # an end token with a chance of about a tenth, so that many sequences end early
+        embedding = cast(Any, network).get_input_embeddings().weight
+        shift = torch.linspace(-1, 1, embedding.shape[1])
+        cast(Any, network).transformer.ln_f.bias += shift
+        embedding[0] = 4 * shift / shift.square().sum()
+    drawn = Sampler(longest=20, end=0, teacher=teacher)(
+        network, prompts, np.random.default_rng(0), teacher_share=0.3
+    )  # fmt: skip
+    length = drawn.sequences.length - prompts.prompt_length
+    assert length.min() < 5
+    assert length.max() == 20
+    batch = batch_of(drawn.sequences, CPU)
+    assert drawn.teacher_log_probability is not None
+    for model, found in ((network, drawn.log_probability), (teacher, drawn.teacher_log_probability)):
+        with torch.no_grad():
+            laws = response_logits(model(batch.tokens).logits, batch).log_softmax(dim=-1)
+        whole = laws.gather(1, batch.targets[:, None])[:, 0]
+        step_by_step = np.concatenate([row[:count] for row, count in zip(found, length, strict=True)])
+        assert step_by_step.tolist() == pytest.approx(whole.tolist(), abs=5e-5)
+        assert all((row[count:] == 0).all() for row, count in zip(found, length, strict=True))
+
+
+def test_a_guide_takes_its_share_of_the_law(task: PromptedDistillation) -> None:
+    """First tokens after one prompt, 4,000 times, against (1 - a) q + a p."""
+    student, teacher = task.student.network(), cast("nn.Module", task.teacher.network())
+    one = task.problem(0).train.take(slice(0, 1))
+    prompts = one.take(np.zeros(4000, dtype=np.int64))
+    sample = Sampler(longest=1, end=0, teacher=teacher)
+    drawn = sample(student, prompts, np.random.default_rng(0), teacher_share=0.4).sequences
+    first = int(one.prompt_length[0])
+    counts = np.bincount(drawn.tokens[:, first], minlength=task.problem(0).vocabulary_size) / 4000
+    with torch.no_grad():
+        start = torch.tensor(one.tokens[:, :first])
+        q, p = (cast(Any, model)(start).logits[0, -1].softmax(dim=-1).numpy() for model in (student, teacher))
+    assert counts == pytest.approx(0.6 * q + 0.4 * p, abs=0.03)
+    assert np.abs(counts - q).sum() > 2 * np.abs(counts - 0.6 * q - 0.4 * p).sum()
+
+
+def test_a_guide_is_charged_for_what_it_reads(task: PromptedDistillation) -> None:
+    problem = task.problem(0)
+    prompts = problem.train.take(slice(0, 5))
+    drawn = problem.sample(task.student.network(), prompts, np.random.default_rng(0), teacher_share=0.2).sequences
+    generated = int((drawn.length - drawn.prompt_length).sum())
+    read = int(drawn.length.sum()) - 5  # nobody reads the last token of a sequence
+    assert problem.ledger.totals() == {"generated_tokens": generated, "teacher_tokens": read}
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_share_of_the_teacher_that_is_none_is_refused(task: PromptedDistillation, share: float) -> None:
+    problem = task.problem(0)
+    with pytest.raises(ValueError, match="teacher_share must be in"):
+        problem.sample(task.student.network(), problem.train, np.random.default_rng(0), teacher_share=share)
+
+
 def test_tokens_are_drawn_with_their_probabilities() -> None:
     law = torch.tensor([0.5, 0.2, 0.0, 0.3])
     choose = sampling(np.random.default_rng(0), 20_000, 1)
-    drawn = choose(law.log().expand(20_000, -1), 0)
+    drawn = choose(law.log().expand(20_000, -1), 0, torch.arange(20_000))
     assert (torch.bincount(drawn, minlength=4) / 20_000).tolist() == pytest.approx(law.tolist(), abs=0.012)
     assert torch.bincount(drawn, minlength=4)[2] == 0
 
 
 def test_what_is_drawn_for_a_prompt_does_not_depend_on_the_prompts_beside_it(task: PromptedDistillation) -> None:
     prompts, network = task.problem(0).train.take(slice(0, 5)), task.student.network()
-    sample = Sampler(longest=12, end=0, ledger=None)
+    sample = Sampler(longest=12, end=0)
     together = sample(network, prompts, np.random.default_rng(0)).sequences
     alone = sample(network, prompts.take(slice(0, 1)), np.random.default_rng(0)).sequences
     assert alone.tokens[0].tolist() == together.tokens[0, : alone.length[0]].tolist()
@@ -264,6 +339,22 @@ def test_the_teacher_is_charged_for_real_tokens_and_gives_no_gradient(task: Prom
     assert logits.shape == (*batch.tokens.shape, problem.vocabulary_size)
     assert not logits.requires_grad
     assert problem.ledger.totals() == {"teacher_tokens": int(problem.train.length[:3].sum())}
+
+
+def test_the_teacher_corpus_answers_the_training_prompts_and_is_paid_for_once(task: PromptedDistillation) -> None:
+    problem = task.problem(3)
+    corpus = problem.teacher_corpus()
+    assert len(corpus) == len(problem.train)
+    for row in range(len(corpus)):
+        first = problem.train.prompt_length[row]
+        assert corpus.prompt_length[row] == first
+        assert corpus.tokens[row, :first].tolist() == problem.train.tokens[row, :first].tolist()
+    paid = int((corpus.length - corpus.prompt_length).sum())
+    assert problem.ledger.totals() == {"teacher_generated_tokens": paid}
+    problem.teacher_corpus()
+    assert problem.ledger.totals() == {"teacher_generated_tokens": paid}
+    nats = [cross_entropy(cast("nn.Module", task.teacher.network()), pieces(data), CPU) for data in (corpus, UNLIKE)]
+    assert nats[0] < nats[1]
 
 
 def score(task: PromptedDistillation, solution: Any, make_run: Callable[[Ledger], AttemptRun]) -> Mapping[str, float]:
@@ -341,7 +432,7 @@ def test_models_can_be_named(task: PromptedDistillation, make_run: Callable[[Led
     """A folder in the hub's format, as a plain string, in place of a part."""
     teacher, student = LanguageModel.named(task.teacher.place()), LanguageModel.named(task.student.place())
     named = replace(task, teacher=teacher, student=student)
-    assert named.preparations() == {}
+    assert set(named.preparations()) == {"teacher_corpus"}
     assert score(named, named.trivial(0), make_run) == score(task, task.trivial(0), make_run)
 
 
@@ -369,15 +460,19 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(left[name], right[name]) for name in left)
 
 
-@pytest.mark.parametrize("regime", [References(), OFTEN])
+@pytest.mark.parametrize(
+    ("regime", "calls_before"),
+    [(References(), 10), (OFTEN, 10), (Replay(share=0.5, buffer=16), 10), (TeacherText(), 10), (PHASES, 20)],
+)
 def test_a_cell_that_was_cut_off_ends_bit_for_bit_like_one_that_was_not(
-    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun], regime: Regime
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun], regime: Regime, calls_before: int
 ) -> None:
-    objective = SkewReverseKL(skew=0.1)
+    phases = isinstance(regime, Rollouts)
+    objective = POLICY if phases else SkewReverseKL(skew=0.1)
 
     def solve(problem: LanguageDistillation) -> tuple[nn.Module, AttemptRun]:
         run = make_run(problem.ledger)
-        return distil(problem, run, objective, regime), run
+        return distil(problem, run, objective, regime, ForwardKL() if phases else None), run
 
     whole_problem = task.problem(0)
     whole, whole_run = solve(whole_problem)
@@ -389,7 +484,7 @@ def test_a_cell_that_was_cut_off_ends_bit_for_bit_like_one_that_was_not(
     def failing(*question: Any) -> Tensor:
         nonlocal calls
         calls += 1
-        if calls == 10:  # in the second step after the checkpoint at 8
+        if calls == calls_before:  # in the second step after the checkpoint at 8
             raise KeyboardInterrupt
         return task_teacher(*question)
 
@@ -435,6 +530,71 @@ def test_a_schedule_that_never_acted_says_so_and_is_the_data_set_regime(
         assert run.logs.get("schedule_acted", [[0, 0, 0]])[-1][2] == 0
         assert "generated_tokens" not in problem.ledger.totals()
     assert same(*students)
+
+
+def test_a_replayed_step_trains_on_what_the_buffer_gives(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    """Every step draws a batch, and after the first ones most sequences of a batch are older."""
+    problem = task.problem(0)
+    run = make_run(problem.ledger)
+    distil(problem, run, ForwardKL(), Replay(share=1.0, buffer=64))
+    assert run.logs["fresh_steps"][-1][2] == RECIPE.steps
+    assert run.logs["schedule_acted"][-1][2] == 1
+    other = task.problem(0)
+    assert run.checkpoint_file is not None
+    run.checkpoint_file.unlink()
+    distil(other, make_run(other.ledger), ForwardKL(), OnPolicy(share=1.0))
+    assert problem.ledger.totals() != other.ledger.totals()
+
+
+def test_rollouts_are_drawn_once_a_phase_and_charged_beside_the_references(
+    task: PromptedDistillation, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    """20 sequences in batches of 8, 8 and 4; twice: 6 steps a phase, and 12 steps."""
+    problem = task.problem(0)
+    run = make_run(problem.ledger)
+    asked: list[TokenData] = []
+    sample = problem.sample
+
+    def watched(model: nn.Module, prompts: TokenData, rng: np.random.Generator, *, teacher_share: float) -> Any:
+        asked.append(prompts)
+        return sample(model, prompts, rng, teacher_share=teacher_share)
+
+    student = distil(replace(problem, sample=cast(Any, watched)), run, POLICY, PHASES, ForwardKL())
+    assert [len(prompts) for prompts in asked] == [20, 20]
+    assert asked[0].tokens.tolist() == problem.train.take(slice(0, 20)).tokens.tolist()
+    assert [run.logs[name][-1][2] for name in ("fresh_steps", "buffer_steps")] == [2, 10]
+    totals = problem.ledger.totals()
+    assert totals["generated_tokens"] <= 40 * LIMITS.response
+    assert totals["teacher_tokens"] > totals["trained_tokens"]  # it also read along while they were drawn
+    assert not same(student, problem.student())
+
+
+def test_the_law_that_drew_a_sequence_stands_beside_its_tokens(task: PromptedDistillation) -> None:
+    problem, student = task.problem(0), task.student.network()
+    buffer = Buffer(12, problem.end)
+    prompts = uneven(task, 12)
+    buffer.fill(problem.sample(student, prompts, np.random.default_rng(0), teacher_share=0.2))
+    rng = np.random.default_rng(1)
+    seen = 0
+    for count in (5, 5, 2):
+        drawn = buffer.next(5, rng)
+        batch = batch_of(drawn.data, CPU)
+        assert drawn.recorded is not None
+        assert len(drawn.data) == count
+        with torch.no_grad():
+            laws = [
+                response_logits(cast(Any, model)(batch.tokens).logits, batch).log_softmax(dim=-1)
+                for model in (student, task.teacher.network())
+            ]
+        for law, recorded in zip(laws, torch.from_numpy(drawn.recorded), strict=True):
+            whole = law.gather(1, batch.targets[:, None])[:, 0]
+            assert recorded[batch.scored].tolist() == pytest.approx(whole.tolist(), abs=5e-5)
+            assert (recorded[~batch.scored] == 0).all()
+        seen += count
+    assert seen == 12
+    assert buffer.left == 0
 
 
 def test_every_training_prompt_is_seen_once_a_pass(
