@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from methods.base import NotApplicable, Run
+from methods.base import Run
 from methods.classifier_distillation._loop import UNKNOWN, Examples, distil, known, tensor
 from methods.classifier_distillation._losses import OfLabels, OfSoftLabels
-from tasks.classifier_distillation import QueryDistillation, Solution
+from tasks.classifier_distillation import PaidQueries, Solution
 from tasks.classifier_distillation.networks import AT_ONCE, Staged
 
 Rows = NDArray[np.int64]
@@ -52,32 +52,26 @@ class Rule(Protocol):
         """(count,) different places, from 0 to n - 1."""
 
 
-def ask(problem: QueryDistillation, run: Run, rule: Rule, rounds: int, kept: float = 1.0) -> Solution:
+def ask(problem: PaidQueries, run: Run, rule: Rule, rounds: int, kept: float = 1.0) -> Solution:
     """Spend the budget in some rounds, each with a student trained on all that is known, and train a last one.
 
     Args:
         rule: says what to ask about.
         rounds: as equal as they can be.
         kept: share of all answers that are trained on, those in which the teacher is most confident.
-
-    Raises:
-        NotApplicable: every input has a label, or every other one can be asked about.
     """
-    free = np.setdiff1d(np.arange(len(problem.inputs)), problem.labelled)
-    if len(free) <= problem.query_budget:
-        raise NotApplicable(f"the budget of {problem.query_budget} queries is enough for all {len(free)} inputs")
     asked, answers = np.empty(0, np.int64), np.empty((0, problem.classes), np.float32)
     for number in range(rounds):
         count = problem.query_budget * (number + 1) // rounds - len(asked)
         if count:
             student = _student(problem, run, asked, answers, 1.0)
-            pool = _pool(problem, student, np.setdiff1d(free, asked), asked, run)
+            pool = _pool(problem, student, np.setdiff1d(problem.pool, asked), asked, run)
             chosen = pool.rows[rule(pool, count)]
             asked, answers = np.append(asked, chosen), np.concatenate([answers, problem.soft_labels(chosen)])
     return Solution(_student(problem, run, asked, answers, kept))
 
 
-def _student(problem: QueryDistillation, run: Run, asked: Rows, answers: NDArray[np.float32], kept: float) -> Staged:
+def _student(problem: PaidQueries, run: Run, asked: Rows, answers: NDArray[np.float32], kept: float) -> Staged:
     """A fresh student, trained on labels and answers."""
     labelled = known(problem)
     if not len(asked):
@@ -94,7 +88,7 @@ def _student(problem: QueryDistillation, run: Run, asked: Rows, answers: NDArray
 
 
 @torch.no_grad()
-def _pool(problem: QueryDistillation, student: Staged, rows: Rows, asked: Rows, run: Run) -> Pool:
+def _pool(problem: PaidQueries, student: Staged, rows: Rows, asked: Rows, run: Run) -> Pool:
     def read(which: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         pieces = torch.split(tensor(problem.inputs[which]), AT_ONCE)
         hidden = torch.cat([student.features(it.to(run.fabric.device))[-1] for it in pieces])

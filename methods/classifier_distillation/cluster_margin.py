@@ -8,7 +8,7 @@ import numpy as np
 
 from methods.base import Method, Run
 from methods.classifier_distillation._query import Pool, Rows, ask
-from tasks.classifier_distillation import QueryDistillation, Solution
+from tasks.classifier_distillation import PaidQueries, Solution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class ClusterMargin(Method):
         if not self.ratio >= 1:
             raise ValueError(f"ratio must be at least 1, got {self.ratio}")
 
-    def solve(self, problem: QueryDistillation, run: Run) -> Solution:
+    def solve(self, problem: PaidQueries, run: Run) -> Solution:
         """Ask and train."""
         return ask(problem, run, self.choose, self.rounds)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from methods.base import Method, Run
 from methods.classifier_distillation._query import Pool, Rows, ask
-from tasks.classifier_distillation import QueryDistillation, Solution
+from tasks.classifier_distillation import PaidQueries, Solution
 
 Points = NDArray[np.float32]
 
@@ -24,7 +24,7 @@ class KCenter(Method):
 
     rounds: int
 
-    def solve(self, problem: QueryDistillation, run: Run) -> Solution:
+    def solve(self, problem: PaidQueries, run: Run) -> Solution:
         """Ask and train."""
         return ask(problem, run, choose, self.rounds)
 

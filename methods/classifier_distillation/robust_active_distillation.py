@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from methods.base import Method, Run
 from methods.classifier_distillation._query import Pool, Rows, ask
-from tasks.classifier_distillation import QueryDistillation, Solution
+from tasks.classifier_distillation import PaidQueries, Solution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class RobustActiveDistillation(Method):
         if not 0 < self.least < 1:
             raise ValueError(f"least must be between 0 and 1, got {self.least}")
 
-    def solve(self, problem: QueryDistillation, run: Run) -> Solution:
+    def solve(self, problem: PaidQueries, run: Run) -> Solution:
         """Ask and train."""
         return ask(problem, run, self.choose, self.rounds)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from methods.base import Method, Run
 from methods.classifier_distillation._query import Pool, Rows, ask
-from tasks.classifier_distillation import QueryDistillation, Solution
+from tasks.classifier_distillation import PaidQueries, Solution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class TeacherConfidence(Method):
         if not 0 < self.kept <= 1:
             raise ValueError(f"kept must be above 0 and at most 1, got {self.kept}")
 
-    def solve(self, problem: QueryDistillation, run: Run) -> Solution:
+    def solve(self, problem: PaidQueries, run: Run) -> Solution:
         """Ask and train."""
         return ask(problem, run, choose, 1, self.kept)
 

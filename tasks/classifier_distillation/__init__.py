@@ -71,6 +71,17 @@ class QueryDistillation(Problem):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaidQueries(QueryDistillation):
+    """There are more inputs without labels than queries, so that it matters which are asked about.
+
+    Args:
+        pool: rows (n - m,) without labels.
+    """
+
+    pool: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassifierDistillation(QueryDistillation):
     """The teacher itself can be read, its hidden layers too; every row may be asked about.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.base import read_only
-from tasks.classifier_distillation import QUERIES, QueryDistillation
+from tasks.classifier_distillation import QUERIES, PaidQueries
 from tasks.classifier_distillation.judging import Notebook
 from tasks.classifier_distillation.labelled import right_share, soft_labels
 from tasks.classifier_distillation.networks import Network, Staged, fresh
@@ -48,12 +48,12 @@ class PaidDistillation(Distillation):
         """Say whether the data are here."""
         self.teacher.source.check()
 
-    def problem(self, seed: int) -> QueryDistillation:
+    def problem(self, seed: int) -> PaidQueries:
         """The problem of a seed."""
         examples = self._examples(seed)
         shape, ledger = examples.inputs.shape[1:], Notebook(Limit(QUERIES, self.budget))
         teacher = self._taught(seed).read(shape, trained=True)
-        return QueryDistillation(
+        return PaidQueries(
             ledger=ledger,
             classes=CLASSES,
             inputs=examples.inputs,
@@ -64,6 +64,7 @@ class PaidDistillation(Distillation):
             teacher_accuracy=right_share(teacher, self._world(seed).validation),
             student=self._student(seed, shape),
             recipe=self.recipe,
+            pool=read_only(np.arange(self.labelled, len(examples))),
         )
 
     def judged(self, seed: int) -> Judged:
