@@ -66,7 +66,7 @@ def check(images: ImageSet) -> None:
                 data.check("mnist", file)
 
 
-@functools.lru_cache(maxsize=3)
+@functools.lru_cache(maxsize=6)
 def load(images: ImageSet, pool: int) -> tuple[Labelled, Labelled]:
     """The images for training and those for testing, averaged over squares of width `pool`.
 
