@@ -43,7 +43,7 @@ class Examples:
         return Examples(self.inputs[rows].to(device), self.labels[rows].to(device), logits, features)
 
 
-class Objective(nn.Module):
+class ObjectiveModule(nn.Module):
     """A loss of a student; modules of its own are trained with the student and left behind."""
 
     def loss(self, features: tuple[Tensor, ...], logits: Tensor, batch: Examples) -> Tensor:
@@ -51,7 +51,9 @@ class Objective(nn.Module):
         raise NotImplementedError
 
 
-def distil(problem: QueryDistillation, run: Run, examples: Examples, objective: Objective, recipe: Recipe) -> Staged:
+def distil(
+    problem: QueryDistillation, run: Run, examples: Examples, objective: ObjectiveModule, recipe: Recipe
+) -> Staged:
     """Train a fresh student.
 
     Raises:
@@ -61,7 +63,12 @@ def distil(problem: QueryDistillation, run: Run, examples: Examples, objective: 
 
 
 def train(
-    problem: QueryDistillation, run: Run, student: Staged, examples: Examples, objective: Objective, recipe: Recipe
+    problem: QueryDistillation,
+    run: Run,
+    student: Staged,
+    examples: Examples,
+    objective: ObjectiveModule,
+    recipe: Recipe,
 ) -> Staged:
     """Train a student in place, on batches that run through the examples pass after pass.
 

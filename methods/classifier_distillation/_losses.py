@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, mse_loss, normalize, smooth_l1_loss, softmax
 
-from methods.classifier_distillation._loop import UNKNOWN, Examples, Objective
+from methods.classifier_distillation._loop import UNKNOWN, Examples, ObjectiveModule
 from tasks.classifier_distillation.networks import channels, pooled
 
 
@@ -57,7 +57,7 @@ def _cosines(rows: Tensor) -> Tensor:
     return torch.bmm(towards, towards.transpose(1, 2))
 
 
-class OfLabels(Objective):
+class OfLabels(ObjectiveModule):
     """Cross-entropy of the labels, smoothed or not."""
 
     def __init__(self, smoothing: float = 0.0) -> None:
@@ -69,7 +69,7 @@ class OfLabels(Objective):
         return of_labels(logits, batch.labels, self.smoothing)
 
 
-class OfLogits(Objective):
+class OfLogits(ObjectiveModule):
     """(1 - w) cross-entropy + w T^2 KL."""
 
     def __init__(self, temperature: float, weight: float) -> None:
@@ -83,7 +83,7 @@ class OfLogits(Objective):
         return (1 - self.weight) * of_labels(logits, batch.labels) + self.weight * divergence
 
 
-class OfHints(Objective):
+class OfHints(ObjectiveModule):
     """Cross-entropy + weight * mean square of teacher's hidden layer less a linear map of the student's."""
 
     def __init__(self, weight: float, stage: int, student: tuple[int, ...], teacher: tuple[int, ...]) -> None:
@@ -98,7 +98,7 @@ class OfHints(Objective):
         return of_labels(logits, batch.labels) + self.weight * hint
 
 
-class OfRelations(Objective):
+class OfRelations(ObjectiveModule):
     """Cross-entropy + weight * (distance_weight * distances + angle_weight * angles)."""
 
     def __init__(self, weight: float, distance_weight: float, angle_weight: float) -> None:
@@ -113,7 +113,7 @@ class OfRelations(Objective):
         return of_labels(logits, batch.labels) + self.weight * relations
 
 
-class OfAttention(Objective):
+class OfAttention(ObjectiveModule):
     """Cross-entropy + weight * the sum over stages of the differences of attention maps."""
 
     def __init__(self, weight: float) -> None:
@@ -127,7 +127,7 @@ class OfAttention(Objective):
         return of_labels(logits, batch.labels) + self.weight * apart
 
 
-class OfContrasts(Objective):
+class OfContrasts(ObjectiveModule):
     """Cross-entropy + weight * the InfoNCE of student and teacher embeddings, others of the batch as negatives."""
 
     def __init__(self, weight: float, temperature: float, width: int, student: int, teacher: int) -> None:
@@ -144,7 +144,7 @@ class OfContrasts(Objective):
         return of_labels(logits, batch.labels) + self.weight * contrast
 
 
-class OfSoftLabels(Objective):
+class OfSoftLabels(ObjectiveModule):
     """Cross-entropy of labels where they are known, and of the teacher's probabilities elsewhere."""
 
     def loss(self, features: tuple[Tensor, ...], logits: Tensor, batch: Examples) -> Tensor:

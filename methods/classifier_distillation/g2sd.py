@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, layer_norm, smooth_l1_loss
 
 from methods.base import Method, Run
-from methods.classifier_distillation._loop import Examples, Objective, known, passes, taught, tensor, train
+from methods.classifier_distillation._loop import Examples, ObjectiveModule, known, passes, taught, tensor, train
 from methods.classifier_distillation._losses import of_labels
 from tasks.classifier_distillation import TRAINED_EXAMPLES, MaskedDistillation, Solution
 from tasks.classifier_distillation.masked_networks import MaskedAutoencoder, VisionTransformer
@@ -104,7 +104,7 @@ def of_hidden(student: Tensor, teacher: Tensor, beta: float) -> Tensor:
     return smooth_l1_loss(student, layer_norm(teacher, teacher.shape[-1:], eps=EPSILON), beta=beta)
 
 
-class BothHeads(Objective):
+class BothHeads(ObjectiveModule):
     """1/2 cross-entropy of the labels at the class head + 1/2 of the teacher's classes at the distillation head."""
 
     def __init__(self, student: VisionTransformer) -> None:

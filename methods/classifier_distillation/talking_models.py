@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from methods.base import Method, NotApplicable, Run
-from methods.classifier_distillation._loop import Examples, Objective, distil, shapes, taught
+from methods.classifier_distillation._loop import Examples, ObjectiveModule, distil, shapes, taught
 from methods.classifier_distillation._losses import of_labels
 from tasks.classifier_distillation import ClassifierDistillation, Solution
 from tasks.classifier_distillation.networks import FrozenTeacher
@@ -67,7 +67,7 @@ class TalkingModels(Method):
         return Solution(distil(problem, run, taught(problem, run, features=True), talk, problem.recipe))
 
 
-class Talk(Objective):
+class Talk(ObjectiveModule):
     """The loss, with encoders and decoders of both."""
 
     def __init__(self, how: TalkingModels, student: tuple[Shape, ...], teacher: FrozenTeacher) -> None:
