@@ -91,9 +91,8 @@ def _compare(words: Sequence[str]) -> int:
 def _claims(words: Sequence[str]) -> int:
     from runners import claiming, filling
 
-    values = only_keys(
-        "claims", words, {"paper": "", "arena": "", "format": "terminal", "run": "", "n_jobs": "", **STORE}
-    )
+    known = {"paper": "", "arena": "", "format": "terminal", "run": "", "n_jobs": "", **STORE}
+    values = only_keys("claims", words, known)
     one_of(values["format"], claiming.FORMATS, "format")
     one_of(values["run"] or "false", ("true", "false"), "run")
     if values["n_jobs"] and values["run"] != "true":
