@@ -22,16 +22,16 @@ def block(language: str) -> str:
 
 @pytest.mark.xdist_group("quick")
 def test_a_module_and_a_yaml_make_a_row(bakeoff: Bakeoff, arena: Path) -> None:
-    module, values = arena / "methods/calibration/batch.py", arena / "configs/method/calibration/batch.yaml"
+    module, values = arena / "methods/calibration/median.py", arena / "configs/method/calibration/median.yaml"
     for path, text in ((module, block("python")), (values, block("yaml"))):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    values.write_text(values.read_text().replace("methods.calibration.batch", "methods.urns.batch"))
-    module.rename(arena / "methods/urns/batch.py")  # the package methods.calibration is that of the project
+    values.write_text(values.read_text().replace("methods.calibration.median", "methods.urns.median"))
+    module.rename(arena / "methods/urns/median.py")  # the package methods.calibration is that of the project
     said = bakeoff(
-        "run", "-m", "method=calibration/batch", "task=calibration/docstring_topics", "scale=tiny", "seed=0,1"
+        "run", "-m", "method=calibration/median", "task=calibration/docstring_topics", "scale=tiny", "seed=0,1"
     )
     assert said.code == 0, said.err
     (row,) = json.loads(bakeoff("leaderboard", "format=json").out)["rows"]
-    assert (row["method"], row["n"]) == ("calibration/batch", 2)
+    assert (row["method"], row["n"]) == ("calibration/median", 2)
     assert row["metrics"]["accuracy"]["value"] > 0
