@@ -118,6 +118,13 @@ class LanguageModel(ABC):
     def place(self) -> str:
         """Folder or hub name."""
 
+    def check(self) -> None:  # noqa: B027 (most models need nothing that could be absent)
+        """Say cheaply whether what the model is built from is here.
+
+        Raises:
+            NotApplicable: it is not.
+        """
+
     def network(self) -> PreTrainedModel:
         """A fresh copy of the network, in evaluation mode.
 

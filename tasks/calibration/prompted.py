@@ -73,8 +73,9 @@ class PromptedClassification(Task):
         return {"validation_tables": self.validation_tables}
 
     def check(self) -> None:
-        """Say whether the texts can be had here."""
+        """Say whether the texts can be had here, and what the model is built from."""
         self.corpus.check()
+        self.model.check()
 
     def problem(self, seed: int) -> PromptedProbabilities:
         """The problem of a seed."""
