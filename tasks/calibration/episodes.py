@@ -19,7 +19,19 @@ IGNORED = -100  # a target that torch's cross-entropy leaves out
 Tokens = NDArray[np.int64]
 
 INSTRUCTIONS = ("", "", "classify the texts as", "choose one of", "the answer is one of", "possible labels:")
-QUERIES = ("", "text:", "input:", "question:", "q:", "sentence:", "message:", "review:", "x:", "the text is", "example -")
+QUERIES = (
+    "",
+    "text:",
+    "input:",
+    "question:",
+    "q:",
+    "sentence:",
+    "message:",
+    "review:",
+    "x:",
+    "the text is",
+    "example -",
+)
 ANSWERS = ("label:", "answer:", "a:", "type:", "answer type:", "topic:", "kind:", "output:", "class:", "=>", "it is")
 
 

