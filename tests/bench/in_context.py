@@ -5,7 +5,7 @@
 Further arguments such as `steps=400` change the recipe of the model, which is built where it is not cached. Columns:
 mean accuracy, share of the most frequent class, standard deviation of accuracy over orders of the same demonstrations,
 share of answers that are the demonstrations' most frequent label, that label's share of the true answers, and accuracy
-where label words are drawn at random. Seeds 100 to 105, 4 orders, every template of the task, 150 questions.
+where label words are drawn at random. Seeds 100 to 103, 4 orders, every template of the task, 100 questions.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CPU = Hardware(
     memory_limit=None,
     device_memory_limit=None,
 )
-SEEDS, ORDERS, QUESTIONS, SHOTS = range(100, 106), 4, 150, (0, 1, 4, 8)
+SEEDS, ORDERS, QUESTIONS, SHOTS = range(100, 104), 4, 100, (0, 1, 4, 8)
 
 
 def task_of(name: str, steps: int | None) -> PromptedClassification:
@@ -53,15 +53,14 @@ def task_of(name: str, steps: int | None) -> PromptedClassification:
     return cast("PromptedClassification", task)
 
 
-def asked(
-    task: PromptedClassification, template: Template, shown: Sequence[Example], texts: list[str]
-) -> Probabilities:
-    return Prompted(task.model.network(), task.model.tokenizer(), template, tuple(shown)).probabilities(texts)
-
-
 def row(task: PromptedClassification, shots: int) -> list[float]:
     pools, accuracies, spreads, shares, truths, drawn = task.corpus.pools(), [], [], [], [], []
-    words = task.model.tokenizer().convert_ids_to_tokens(whole_words(cast("Any", task.model.tokenizer())))
+    network, tokenizer = task.model.network(), task.model.tokenizer()
+
+    def asked(template: Template, shown: Sequence[Example], texts: list[str]) -> Probabilities:
+        return Prompted(network, tokenizer, template, tuple(shown)).probabilities(texts)
+
+    words = tokenizer.convert_ids_to_tokens(whole_words(cast("Any", tokenizer)))
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
         shown = [pools.support[place] for place in rng.permutation(len(pools.support))[:shots]]
@@ -71,7 +70,7 @@ def row(task: PromptedClassification, shots: int) -> list[float]:
             own = []
             for _ in range(ORDERS if shots > 1 else 1):
                 order = [shown[place] for place in rng.permutation(shots)]
-                answers = asked(task, template, order, texts).argmax(axis=-1)
+                answers = asked(template, order, texts).argmax(axis=-1)
                 own.append(float((answers == labels).mean()))
                 if shots:
                     often = int(np.bincount([example.label for example in order]).argmax())
@@ -80,7 +79,7 @@ def row(task: PromptedClassification, shots: int) -> list[float]:
             accuracies += own
             spreads.append(float(np.std(own)))
             other = replace(template, words=tuple(rng.choice(words, size=len(template.words), replace=False)))
-            drawn.append(float((asked(task, other, shown, texts).argmax(axis=-1) == labels).mean()))
+            drawn.append(float((asked(other, shown, texts).argmax(axis=-1) == labels).mean()))
     columns = (accuracies, spreads, shares or [np.nan], truths or [np.nan], drawn)
     first, *rest = (float(np.mean(column)) for column in columns)
     largest = np.bincount([example.label for example in pools.query]).max() / len(pools.query)
