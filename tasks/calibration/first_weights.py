@@ -2,8 +2,8 @@
 
 Learning to answer from demonstrations stays long on a plateau (Garg et al. 2022, arXiv 2208.01066) and then finds
 three things (Olsson et al. 2022, arXiv 2209.11895, on induction heads): to see the token before, to sum up a text, and
-to copy the label of what is alike. The first weights hold a rough form of these, so that a short training is enough.
-All of it is trained on; only the vectors of words stay.
+to copy the label of what is alike. The first weights hold a rough form of these, to shorten the
+plateau. All of it is trained on; only the vectors of words stay.
 
 The residual stream is divided: the word itself, the word before (a projection), a mean of the words nearby, and the
 position as sines and cosines.

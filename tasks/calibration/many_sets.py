@@ -27,7 +27,7 @@ RIVALS = 256  # words of the vocabulary that compete with the label words of a s
 class ManySetsTrained(StoredModel):
     """A small GPT-2 that is trained on few-shot prompts over several data sets and asked about others.
 
-    In half of its prompts label words are drawn at random, so that only the demonstrations tell what they mean; in the
+    In some of its prompts label words are drawn at random, so that only the demonstrations tell what they mean; in the
     others they come from the names of the classes, so that the meaning of words tells something, too (Wei et al. 2023,
     arXiv 2303.03846, on these two ways to learn in context; Min et al. 2022, arXiv 2110.15943, train on many sets). The
     shares of the classes are skewed in most prompts: where the model is not sure it follows what is frequent in the
