@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scipy.special import softmax
+
 from methods.base import Method, Run
 from methods.calibration._content_free import prior
 from tasks.calibration import Calibrator, ContentFreeProbabilities, Probabilities
@@ -15,15 +17,20 @@ class Contextual(Method):
 
         q_k ~ p_k / c_k,    c = mean of p over the inputs "N/A", "", "[MASK]"
 
-    Deviation from the paper:
+    Deviations:
 
     1. c_k is not taken below `floor`: a label that the model never says would be divided by zero.
+    2. The ratios are divided by their sum. LinC's code takes their softmax for this method (`softmax: true`): the same
+       answers, but probabilities near each other, so another calibration error.
+    3. c is the mean of answers that are normalised over the labels; the authors' code normalises their mean.
 
     Args:
         floor: least entry of c.
+        softmax: whether the ratios are taken as scores.
     """
 
     floor: float
+    softmax: bool
 
     def solve(self, problem: ContentFreeProbabilities, run: Run) -> Calibrator:
         """Ask about the content-free inputs and divide by the mean answer, prompt by prompt."""
@@ -31,7 +38,9 @@ class Contextual(Method):
 
         def calibrate(probabilities: Probabilities) -> Probabilities:
             ratios = probabilities / content_free
-            answers: Probabilities = ratios / ratios.sum(axis=-1, keepdims=True)
+            answers: Probabilities = (
+                softmax(ratios, axis=-1) if self.softmax else ratios / ratios.sum(axis=-1, keepdims=True)
+            )
             return answers
 
         return calibrate

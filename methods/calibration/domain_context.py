@@ -21,6 +21,7 @@ class DomainContext(Method):
     1. The words come from the unlabelled inputs. The authors' code (fywalter/label-bias, commit 0e23c8c) draws them
        from the test inputs.
     2. d_k is not taken below `floor`: a label that the model never says would be divided by zero.
+    3. d is the mean of answers that are normalised over the labels; the authors' code normalises their mean.
 
     Args:
         floor: least entry of d.

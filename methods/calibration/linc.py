@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +25,20 @@ class LinC(Method):
 
     1. The learning rate. The authors' scripts use rates between 8.5e-5 and 1.35, another one for every model, data
        set and number of shots, and do not say how they were found. Here one rule serves all: the rate of a grid with
-       the least held-out cross-entropy in k-fold cross-validation on the labelled prompts (`lr: null`).
+       the least held-out cross-entropy in k-fold cross-validation on the labelled prompts, repeated over `splits` ways
+       to split them (`lr: null`).
     2. c is not taken below `floor`: at c = 1e-4 the entries of A reach 1e4 and no rate fits.
     3. The labelled prompts hold the demonstrations of the prompt that is calibrated; the authors' code draws other
        demonstrations for them, once, and uses the result under every prompt.
     4. The examples of an epoch come in an order drawn from the run's stream; the authors' code shuffles with the same
        seed in every epoch and run.
+    5. c is the mean of answers that are normalised over the labels; the authors' code normalises their mean.
 
     Args:
         lr: learning rate; None chooses it from `lr_grid`.
         lr_grid: candidates.
         folds: of the cross-validation.
+        splits: ways to split the labelled prompts into folds, each with orders of examples of its own.
         epochs: passes over the labelled prompts.
         floor: least entry of c.
     """
@@ -42,6 +46,7 @@ class LinC(Method):
     lr: float | None
     lr_grid: tuple[float, ...]
     folds: int
+    splits: int
     epochs: int
     floor: float
 
@@ -70,8 +75,7 @@ class LinC(Method):
         grid = np.sort(np.asarray(self.lr_grid))
         lanes = (len(grid), prompts)
         losses = np.zeros(lanes)
-        shuffled = run.rng.permutation(count)
-        for fold in range(self.folds):
+        for fold, shuffled in product(range(self.folds), [run.rng.permutation(count) for _ in range(self.splits)]):
             out = shuffled[fold * held : (fold + 1) * held]
             kept = np.setdiff1d(shuffled, out)
             matrix, offset = descend(

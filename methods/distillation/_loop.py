@@ -92,9 +92,11 @@ class Distillation:
             self._validate(done)
 
     def finish(self) -> None:
-        """Say whether the schedule ever did anything: without that, the method was another one."""
+        """Say whether the schedule ever did anything of its own: responses were used again, or its chances moved.
+        Without that the method was a fixed mixture of references and fresh responses."""
         if self._regime.capacity():
-            acted = sum(self._steps.values()) > self._steps[Draw.DATA]
+            used_again = self._steps[Draw.BUFFER] + self._steps[Draw.REPLAY] + self._steps[Draw.NEXT]
+            acted = used_again > 0 or self._schedule.phi != self._regime.start().phi
             self._run.log("schedule_acted", float(acted), self._problem.recipe.steps)
 
     def state(self) -> Mapping[str, Any]:

@@ -37,7 +37,7 @@ class Probe(Method):
             raise ValueError("at least one strength above 0 and 2 folds or more are needed")
 
     def solve(self, problem: OpenModelQuestions, run: Run) -> Scorer:
-        """Fit a probe for each relation and layer, and keep the best layer."""
+        """Fit a probe for each relation and layer, and keep the best layer, fitted to all labelled questions."""
         kept = []
         for relation in range(problem.relations):
             train, chosen_on = (
@@ -49,8 +49,10 @@ class Probe(Method):
                 features, right = [states[:, layer] for states, _ in train], [labels for _, labels in train]
                 model = fitted(features, right, self.strengths, min(self.folds, len(train)))
                 shares = [knowledge(model.decision_function(it[:, layer]), labels) for it, labels in chosen_on]
-                found.append((float(np.mean(shares)), layer, model))
-            reached, layer, model = max(found, key=lambda it: it[0])
+                found.append((float(np.mean(shares)), layer))
+            reached, layer = max(found, key=lambda it: it[0])
+            features, right = [it[:, layer] for it, _ in (*train, *chosen_on)], [it for _, it in (*train, *chosen_on)]
+            model = fitted(features, right, self.strengths, min(self.folds, len(features)))
             run.log("layer", layer, relation)
             run.log("development_knowledge", reached, relation)
             kept.append((layer, model))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tasks.training import Recipe
 
 TEACHER_TOKENS = "teacher_tokens"  # tokens that the teacher has read
+PROMPT_TOKENS = "prompt_tokens"  # tokens of prompts that a student has read before it answered them
 TEACHER_GENERATED_TOKENS = "teacher_generated_tokens"  # tokens drawn from the teacher
 GENERATED_TOKENS = "generated_tokens"  # tokens drawn from a student
 TRAINED_TOKENS = "trained_tokens"  # tokens that a student has read in training steps

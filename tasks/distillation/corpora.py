@@ -99,15 +99,28 @@ class PromptedTexts(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class StandardLibraryDocstrings(PromptedTexts):
-    """The functions of Python's standard library: signature in, first sentence of the docstring out."""
+    """The functions of Python's standard library: signature in, first sentence of the docstring out.
+
+    Args:
+        longest_prompt, longest_response: characters; longer examples are left out, so that what is left does not depend
+            on a vocabulary. None keeps all.
+    """
+
+    longest_prompt: int | None
+    longest_response: int | None
 
     def examples(self) -> tuple[Example, ...]:
         """One example per distinct sentence."""
         found: dict[str, Example] = {}
         for entry in standard_library.functions():
             sentence = first_sentence(entry.summary)
-            if len(sentence.split()) >= _SHORTEST:
-                prompt = f"{entry.module}.{entry.signature}\n"
+            prompt = f"{entry.module}.{entry.signature}\n"
+            short = len(prompt) <= (self.longest_prompt or len(prompt))
+            if (
+                short
+                and len(sentence.split()) >= _SHORTEST
+                and len(sentence) <= (self.longest_response or len(sentence))
+            ):
                 found.setdefault(sentence.casefold(), Example(prompt, sentence))
         return tuple(found.values())
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tasks.base import Diverged, NotApplicable, Run, Task
 from tasks.distillation import (
     GENERATED_TOKENS,
+    PROMPT_TOKENS,
     TEACHER_GENERATED_TOKENS,
     TEACHER_TOKENS,
     TRAINED_TOKENS,
@@ -84,12 +86,16 @@ class PromptedDistillation(Task):
             return _logits(teacher.to(tokens.device), tokens)
 
         def taught() -> TokenData:
-            responses: TokenData = self.teacher_corpus.artefact(seed)
-            return responses.take(order)
+            drawn: TokenData = self.teacher_corpus.artefact(seed)
+            return drawn.take(order)
 
-        def unpaid() -> int:  # an attempt that goes on has paid before
-            paid, responses = ledger.total(TEACHER_GENERATED_TOKENS), taught()
-            return 0 if paid else int((responses.length - responses.prompt_length).sum())
+        def unpaid(count: Callable[[TokenData], NDArray[np.int64]]) -> Callable[[], int]:
+            """The price of the teacher's responses, nothing where an attempt that goes on has paid before."""
+            return lambda: 0 if ledger.total(TEACHER_GENERATED_TOKENS) else int(count(taught()).sum())
+
+        responses = Oracle(
+            ledger, TEACHER_GENERATED_TOKENS, taught, price=unpaid(lambda data: data.length - data.prompt_length)
+        )
 
         return LanguageDistillation(
             ledger=ledger,
@@ -100,7 +106,7 @@ class PromptedDistillation(Task):
             teacher=Oracle(ledger, TEACHER_TOKENS, read, price=lambda tokens, real: int(real.sum())),
             student=self.student.network,
             sample=Sampler(self.limits.response, end, ledger, teacher),
-            teacher_corpus=Oracle(ledger, TEACHER_GENERATED_TOKENS, taught, price=unpaid),
+            teacher_corpus=Oracle(ledger, TEACHER_TOKENS, responses, price=unpaid(lambda data: data.prompt_length)),
             recipe=self.recipe,
             validate_every=self.validate_every,
         )
@@ -214,7 +220,8 @@ class PromptedDistillation(Task):
 def _compute(teacher: int, student: int, ledger: Ledger) -> float:
     """GFLOP of `solve`, from the sizes of both networks in parameters."""
     read = 2 * teacher * (ledger.total(TEACHER_TOKENS) + ledger.total(TEACHER_GENERATED_TOKENS))
-    return (read + student * (2 * ledger.total(GENERATED_TOKENS) + 6 * ledger.total(TRAINED_TOKENS))) / 1e9
+    own = 2 * (ledger.total(PROMPT_TOKENS) + ledger.total(GENERATED_TOKENS)) + 6 * ledger.total(TRAINED_TOKENS)
+    return (read + student * own) / 1e9
 
 
 @torch.no_grad()

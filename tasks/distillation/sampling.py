@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tasks.base import read_only
-from tasks.distillation import GENERATED_TOKENS, TEACHER_TOKENS, Sampled, TokenData
+from tasks.distillation import GENERATED_TOKENS, PROMPT_TOKENS, TEACHER_TOKENS, Sampled, TokenData
 from tasks.metering import Ledger
 
 Choice: TypeAlias = Callable[[Tensor, int, Tensor], Tensor]  # see `sampling`
@@ -162,7 +162,8 @@ class Sampler:
     Args:
         longest: most tokens of a response.
         end: the token that ends a response; padding, too.
-        ledger: charged for each token before it is drawn; None where scoring draws, which costs the method nothing.
+        ledger: charged for the prompts, and for each token before it is drawn; None where scoring draws, which costs the
+            method nothing.
         teacher: may take part in drawing.
     """
 
@@ -197,24 +198,27 @@ class Sampler:
             longest=self.longest,
             end=self.end,
             pad=self.end,
-            before_token=self._charge(int(prompts.prompt_length.sum()) if guide is not None else None),
+            before_token=self._charge(int(prompts.prompt_length.sum()), guided=guide is not None),
             guide=guide,
         )
         sequences = _joined(prompts, drawn.tokens.cpu().numpy(), drawn.length.cpu().numpy(), self.end)
         laws = [read_only(law) for law in drawn.log_probability.cpu().numpy()]
         return Sampled(sequences, *laws)
 
-    def _charge(self, teacher_reads: int | None) -> Callable[[int], None]:
-        """Books the tokens of each place, and what the teacher reads before it: the prompts, then one a sequence."""
-        ledger, unread = self.ledger, teacher_reads
+    def _charge(self, prompts: int, *, guided: bool) -> Callable[[int], None]:
+        """Books the tokens of each place, and what is read before it: the prompts, then one a sequence. What a student
+        reads of its own response is part of drawing it."""
+        ledger, unread = self.ledger, prompts
 
         def charge(tokens: int) -> None:
             nonlocal unread
             if ledger is None:
                 return
-            if unread is not None:
+            if unread:
+                ledger.spend(PROMPT_TOKENS, unread)
+            if guided:
                 ledger.spend(TEACHER_TOKENS, unread or tokens)
-                unread = 0
+            unread = 0
             ledger.spend(GENERATED_TOKENS, tokens)
 
         return charge

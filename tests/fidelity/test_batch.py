@@ -68,7 +68,7 @@ def test_it_is_contextual_and_domain_context_calibration_with_another_prior(
     free = ContentFreeProbabilities(classes=names(classes), unlabelled=pool, content_free=told)
     words = DomainProbabilities(classes=names(classes), unlabelled=pool, random_words=told)
     for other in (
-        Contextual(floor=FLOOR).solve(free, RUN),  # type: ignore[arg-type]
+        Contextual(floor=FLOOR, softmax=False).solve(free, RUN),  # type: ignore[arg-type]
         DomainContext(floor=FLOOR).solve(words, RUN),  # type: ignore[arg-type]
     ):
         np.testing.assert_allclose(answers, other(asked), rtol=1e-9)

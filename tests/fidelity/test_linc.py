@@ -88,8 +88,8 @@ def test_the_loop_gives_the_authors_numbers(classes: int) -> None:
 
 
 def test_zero_epochs_are_contextual_calibration() -> None:
-    linc = LinC(lr=0.1, lr_grid=GRID, folds=3, epochs=0, floor=FLOOR).solve(problem(2, 12, 4), run())  # type: ignore[arg-type]
-    contextual = Contextual(floor=FLOOR).solve(problem(2, 12, 4), run())  # type: ignore[arg-type]
+    linc = LinC(lr=0.1, lr_grid=GRID, folds=3, splits=1, epochs=0, floor=FLOOR).solve(problem(2, 12, 4), run())  # type: ignore[arg-type]
+    contextual = Contextual(floor=FLOOR, softmax=False).solve(problem(2, 12, 4), run())  # type: ignore[arg-type]
     asked = np.stack([rows(200, 4, shift) for shift in (11, 12)])
     ratios = asked / np.stack([rows(3, 4, shift + 7).mean(axis=0) for shift in range(2)])[:, None]
     np.testing.assert_allclose(linc(asked), softmax(ratios, axis=-1), rtol=1e-12)
@@ -135,13 +135,13 @@ def test_lanes_do_not_touch_each_other() -> None:
 
 
 def test_a_rate_that_is_far_too_large_diverges() -> None:
-    method = LinC(lr=1e308, lr_grid=GRID, folds=3, epochs=3, floor=FLOOR)
+    method = LinC(lr=1e308, lr_grid=GRID, folds=3, splits=1, epochs=3, floor=FLOOR)
     with pytest.raises(Diverged, match="A or b is not finite after 3 epochs"):
         method.solve(problem(2, 12, 3), run())  # type: ignore[arg-type]
 
 
 def test_fewer_labels_than_folds_are_refused() -> None:
-    method = LinC(lr=None, lr_grid=GRID, folds=3, epochs=3, floor=FLOOR)
+    method = LinC(lr=None, lr_grid=GRID, folds=3, splits=1, epochs=3, floor=FLOOR)
     with pytest.raises(NotApplicable, match="2 labels cannot be split into 3 folds"):
         method.solve(problem(1, 2, 2), run())  # type: ignore[arg-type]
 
@@ -162,8 +162,8 @@ def relabelled(given: PromptedProbabilities, order: Labels) -> PromptedProbabili
 @pytest.mark.parametrize(
     "method",
     [
-        LinC(lr=None, lr_grid=GRID, folds=3, epochs=5, floor=FLOOR),
-        Contextual(floor=FLOOR),
+        LinC(lr=None, lr_grid=GRID, folds=3, splits=1, epochs=5, floor=FLOOR),
+        Contextual(floor=FLOOR, softmax=False),
         TemperatureScaling(coldest=0.05, hottest=20.0, floor=1e-12),
     ],
     ids=lambda method: type(method).__name__,
@@ -188,7 +188,7 @@ def test_cross_validation_picks_the_rate_that_predicts_held_out_labels() -> None
         content_free=given.content_free,
         labelled=Oracle(given.ledger, "labels", lambda: (known[None], labels)),
     )
-    chosen = LinC(lr=None, lr_grid=(1e-6, 1.0), folds=3, epochs=30, floor=FLOOR).solve(learnable, run())  # type: ignore[arg-type]
+    chosen = LinC(lr=None, lr_grid=(1e-6, 1.0), folds=3, splits=1, epochs=30, floor=FLOOR).solve(learnable, run())  # type: ignore[arg-type]
     assert accuracy(chosen(known[None])[0], labels) > 0.9
 
 

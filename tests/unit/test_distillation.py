@@ -203,7 +203,8 @@ def test_log_probabilities_of_what_was_drawn_are_those_of_a_whole_pass(task: Pro
     whole = laws.gather(1, batch.targets[:, None])[:, 0]
     step_by_step = drawn.log_probability[drawn.log_probability != 0]
     assert step_by_step.tolist() == pytest.approx(whole.tolist(), abs=2e-5)
-    assert problem.ledger.totals() == {"generated_tokens": len(whole)}
+    asked = int(drawn.sequences.prompt_length.sum())
+    assert problem.ledger.totals() == {"prompt_tokens": asked, "generated_tokens": len(whole)}
 
 
 def uneven(task: PromptedDistillation, count: int) -> TokenData:
@@ -262,7 +263,8 @@ def test_a_guide_is_charged_for_what_it_reads(task: PromptedDistillation) -> Non
     drawn = problem.sample(task.student.network(), prompts, np.random.default_rng(0), teacher_share=0.2).sequences
     generated = int((drawn.length - drawn.prompt_length).sum())
     read = int(drawn.length.sum()) - 5  # nobody reads the last token of a sequence
-    assert problem.ledger.totals() == {"generated_tokens": generated, "teacher_tokens": read}
+    asked = int(drawn.prompt_length.sum())
+    assert problem.ledger.totals() == {"prompt_tokens": asked, "generated_tokens": generated, "teacher_tokens": read}
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])
@@ -350,9 +352,10 @@ def test_the_teacher_corpus_answers_the_training_prompts_and_is_paid_for_once(ta
         assert corpus.prompt_length[row] == first
         assert corpus.tokens[row, :first].tolist() == problem.train.tokens[row, :first].tolist()
     paid = int((corpus.length - corpus.prompt_length).sum())
-    assert problem.ledger.totals() == {"teacher_generated_tokens": paid}
+    price = {"teacher_tokens": int(corpus.prompt_length.sum()), "teacher_generated_tokens": paid}
+    assert problem.ledger.totals() == price
     problem.teacher_corpus()
-    assert problem.ledger.totals() == {"teacher_generated_tokens": paid}
+    assert problem.ledger.totals() == price
     nats = [cross_entropy(cast("nn.Module", task.teacher.network()), pieces(data), CPU) for data in (corpus, UNLIKE)]
     assert nats[0] < nats[1]
 
