@@ -162,8 +162,8 @@ class Sampler:
     Args:
         longest: most tokens of a response.
         end: the token that ends a response; padding, too.
-        ledger: charged for the prompts, and for each token before it is drawn; None where scoring draws, which costs the
-            method nothing.
+        ledger: charged for the prompts, and for each token before it is drawn; None where scoring draws, which costs
+            the method nothing.
         teacher: may take part in drawing.
     """
 
