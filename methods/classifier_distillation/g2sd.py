@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, layer_norm, smooth_l1_loss
 
 from methods.base import Method, Run
-from methods.classifier_distillation._loop import Examples, ObjectiveModule, known, passes, taught, tensor, train
-from methods.classifier_distillation._losses import of_labels
+from methods.classifier_distillation._loop import (
+    UNKNOWN,
+    Examples,
+    ObjectiveModule,
+    known,
+    passes,
+    taught,
+    tensor,
+    train,
+)
 from tasks.classifier_distillation import TRAINED_EXAMPLES, MaskedDistillation, Solution
 from tasks.classifier_distillation.masked_networks import MaskedAutoencoder, VisionTransformer
 from tasks.training import Recipe, fit
@@ -44,13 +52,13 @@ class G2SD(Method):
 
     The answer is the mean of both heads. Deviations from the authors' code:
 
-    1. Both stages share the task's steps and recipe; no mixup, cutmix, erasing or decay over layers.
+    1. The task says how long the stages are, both follow its recipe; no mixup, cutmix, erasing or decay over layers.
     2. The distillation token and the heads exist from the start, untouched by the generic stage.
-    3. Labels are known for some images: the class head is trained on these alone, the other one on all.
+    3. Labels are known for some images only; the class that the teacher says stands in for those that are not.
     4. With `second: labels` both heads are trained on the labels.
 
     Args:
-        first, second: what the stages are. All steps go to the second where the first is nothing.
+        first, second: what the stages are.
         ratio: share of masked patches.
         stop: share of the teacher's decoder blocks behind which the target is read.
         beta: of the smooth L1 loss.
@@ -70,9 +78,8 @@ class G2SD(Method):
         """Train in two stages."""
         network, rest = problem.masked_student(), problem.recipe
         if self.first is not First.NOTHING:
-            steps = round(problem.generic_share * rest.steps)
-            self._generic(problem, run, network, replace(rest, steps=steps))
-            rest = replace(rest, steps=rest.steps - steps)
+            self._generic(problem, run, network, problem.generic)
+            rest = problem.specific
         student, teacher = problem.from_encoder(network), self.second is Second.TEACHER
         examples = taught(problem, run) if teacher else known(problem)
         return Solution(train(problem, run, student, examples, BothHeads(student), rest))
@@ -105,14 +112,18 @@ def of_hidden(student: Tensor, teacher: Tensor, beta: float) -> Tensor:
 
 
 class BothHeads(ObjectiveModule):
-    """1/2 cross-entropy of the labels at the class head + 1/2 of the teacher's classes at the distillation head."""
+    """1/2 cross-entropy of the labels at the class head + 1/2 of the teacher's classes at the distillation head.
+
+    Labels that are not known are the teacher's classes.
+    """
 
     def __init__(self, student: VisionTransformer) -> None:
         super().__init__()
         self._heads = student.heads
 
     def loss(self, features: tuple[Tensor, ...], logits: Tensor, batch: Examples) -> Tensor:
-        """Without a teacher both heads get the labels."""
+        """Without a teacher both heads get the labels, all of which have to be known."""
         one, other = self._heads(features[-1])
         classes = batch.labels if batch.logits is None else batch.logits.argmax(dim=1)
-        return of_labels(one, batch.labels) / 2 + cross_entropy(other, classes) / 2
+        labels = torch.where(batch.labels == UNKNOWN, classes, batch.labels)
+        return cross_entropy(one, labels) / 2 + cross_entropy(other, classes) / 2

@@ -37,6 +37,8 @@ class TalkingModels(Method):
        their own, since their sizes may differ.
     3. Layers with places are flattened.
     4. Gradients go through the frozen teacher, so that the student learns what to ask.
+    5. What is compared with a hidden layer (u_S, and h_S and h_T in the second loss) is a constant in the gradient.
+       Otherwise a student makes these losses small by layers that hardly vary.
 
     Args:
         width: of a message and of the hidden layer of encoders and decoders.
@@ -91,9 +93,10 @@ class Talk(ObjectiveModule):
             "teacher_upper": batch.features[-1].flatten(1),
         }
         said = {name: self.encoders[name](hidden) for name, hidden in states.items()}
-        kept = [mse_loss(self.decoders[name](said[name]), hidden) for name, hidden in states.items()]
+        kept = [mse_loss(self.decoders[name](said[name]), hidden.detach()) for name, hidden in states.items()]
+        target = states["student_upper"].detach()
+        heard = [mse_loss(reply, target) for reply in self._replies(said["student_lower"])]
         alike = [mse_loss(said[f"student_{place}"], said[f"teacher_{place}"]) for place in ("lower", "upper")]
-        heard = [mse_loss(reply, states["student_upper"]) for reply in self._replies(said["student_lower"])]
         how, mean = self._how, [torch.stack(losses).mean() for losses in (heard, kept, alike)]
         talk = how.interaction * mean[0] + how.state * mean[1] + how.message * mean[2]
         return of_labels(logits, batch.labels) + talk

@@ -121,14 +121,16 @@ class MaskedDistillation(ClassifierDistillation):
         masked_teacher: the autoencoder that the teacher was fine-tuned from, frozen; charged as the teacher.
         masked_student: () -> an untrained autoencoder with the encoder of `student` and a decoder of its own.
         from_encoder: autoencoder -> the student with its encoder's weights, all else as in `student`.
-        generic_share: share of the steps of `recipe` for a method with two stages that its first stage takes.
+        generic: recipe of a first stage, for methods that have one.
+        specific: recipe of the stage behind it; who has one stage follows `recipe`.
     """
 
     unlabelled: NDArray[np.float32]
     masked_teacher: MaskedTeacher
     masked_student: Callable[[], MaskedAutoencoder]
     from_encoder: Callable[[MaskedAutoencoder], VisionTransformer]
-    generic_share: float
+    generic: Recipe
+    specific: Recipe
 
 
 def _metrics() -> tuple[Metric, ...]:

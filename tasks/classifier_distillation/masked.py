@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,8 @@ from tasks.metering import Limit, random_stream
 from tasks.preparation import Preparation
 from tasks.training import Recipe, fit
 
+NOISE = 0.2  # of the textures for training
+JUDGED_NOISE = 0.6  # of those on which features are judged; with 0.2 untrained networks were right in 90 %
 RIDGE = 1e-2  # of the regression on features, per example, in units of their mean square
 
 
@@ -59,7 +61,7 @@ class MaskedTraining(Preparation):
     def unlabelled(self, seed: int) -> NDArray[np.float32]:
         """Images, then textures."""
         images = self.source.world(seed).train.inputs
-        made = rendered(images.shape[1:], self.textures, random_stream("textures", seed))
+        made = rendered(images.shape[1:], self.textures, random_stream("textures", seed), NOISE)
         return read_only(np.concatenate([images, made.inputs]))
 
     def build(self, seed: int, run: Run) -> None:
@@ -106,7 +108,9 @@ class FewLabelsDistillation(Distillation):
         teacher: trained for each seed.
         student, assistant: size of the student, and of networks between it and the teacher.
         labelled: share of the images whose labels are known.
-        generic_share: share of the steps for the first of two stages.
+        generic_steps: of the first of two stages.
+        on_top: whether these come on top of the steps of `recipe`, so that everybody has as many steps with labels, or
+            are taken from them, so that everybody has as many in all.
         transfer: rendered textures on which features are judged, half to fit and half to test.
     """
 
@@ -114,12 +118,15 @@ class FewLabelsDistillation(Distillation):
     student: Transformer
     assistant: Transformer
     labelled: float
-    generic_share: float
+    generic_steps: int
+    on_top: bool
     transfer: int
 
     def __post_init__(self) -> None:
-        if not 0 < self.labelled <= 1 or not 0 < self.generic_share < 1:
-            raise ValueError("labelled must be above 0 to 1, and generic_share between 0 and 1")
+        if not 0 < self.labelled <= 1:
+            raise ValueError(f"labelled must be above 0 and at most 1, got {self.labelled}")
+        if self.generic_steps < 1 or (not self.on_top and self.generic_steps >= self.recipe.steps):
+            raise ValueError("generic_steps must be at least 1, and fewer than all where they are taken from these")
         if self.transfer < 4 * CLASSES:
             raise ValueError(f"transfer must be at least {4 * CLASSES}, got {self.transfer}")
 
@@ -150,7 +157,8 @@ class FewLabelsDistillation(Distillation):
             masked_teacher=MaskedTeacher(masked, ledger),
             masked_student=self._masked(seed, shape),
             from_encoder=_encoder,
-            generic_share=self.generic_share,
+            generic=replace(self.recipe, steps=self.generic_steps),
+            specific=self.recipe if self.on_top else replace(self.recipe, steps=self.recipe.steps - self.generic_steps),
         )
 
     def judged(self, seed: int) -> Judged:
@@ -169,7 +177,7 @@ class FewLabelsDistillation(Distillation):
         metrics = dict(Distillation.evaluate(self, solution, seed, run))
         if isinstance(solution.network, Staged):
             shape = self._world(seed).test.inputs.shape[1:]
-            made = rendered(shape, self.transfer, self.stream(seed, "transfer"))
+            made = rendered(shape, self.transfer, self.stream(seed, "transfer"), JUDGED_NOISE)
             metrics["transfer_accuracy"] = regression(solution.network, made, run.fabric.device)
         return metrics
 
@@ -187,15 +195,15 @@ class FewLabelsDistillation(Distillation):
         return fresh(functools.partial(self.student.masked, shape, CLASSES), self.stream(seed, "student"))
 
 
-def rendered(shape: tuple[int, ...], count: int, rng: np.random.Generator) -> Labelled:
-    """Stripes of five directions and two widths with any phase, and noise of deviation 0.2: ten classes."""
+def rendered(shape: tuple[int, ...], count: int, rng: np.random.Generator, noise: float) -> Labelled:
+    """Stripes of five directions and two widths with any phase, and noise of some deviation: ten classes."""
     labels = rng.integers(CLASSES, size=count)
     down, across = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
     angles, waves = np.pi * (labels % 5) / 5, 2 * np.pi / np.where(labels < 5, 5.0, 9.0)
     along = np.cos(angles)[:, None, None] * across + np.sin(angles)[:, None, None] * down
     phases = rng.uniform(0, 2 * np.pi, count)[:, None, None]
     pixels = 0.5 + 0.5 * np.sin(waves[:, None, None] * along + phases)
-    noisy = pixels[:, None].repeat(shape[0], axis=1) + rng.normal(0, 0.2, (count, *shape))
+    noisy = pixels[:, None].repeat(shape[0], axis=1) + rng.normal(0, noise, (count, *shape))
     return Labelled(read_only(noisy, np.float32), read_only(labels))
 
 

@@ -177,4 +177,5 @@ def _convolution(inward: int, outward: int, stride: int) -> nn.Sequential:
 
 
 def _hidden(inward: int, outward: int, *, first: bool) -> nn.Sequential:
-    return nn.Sequential(*([nn.Flatten()] if first else []), nn.Linear(inward, outward), nn.ReLU())
+    """GELU, since of narrow layers of ReLU a third of the units can be dead from the start."""
+    return nn.Sequential(*([nn.Flatten()] if first else []), nn.Linear(inward, outward), nn.GELU())

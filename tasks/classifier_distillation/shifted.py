@@ -32,7 +32,8 @@ class DownstreamDistillation(Distillation):
     Args:
         teacher: trained for each seed.
         student, assistant: size of the student, and of networks between it and the teacher.
-        downstream: source of the student's examples, its validation and its tests: other images of the same data set.
+        downstream: source of the student's examples, its validation and its tests: images of the teacher's data set on
+            which the teacher was neither trained nor validated nor tested.
         classes: how many, drawn by the seed.
     """
 
@@ -45,6 +46,8 @@ class DownstreamDistillation(Distillation):
     def __post_init__(self) -> None:
         if not 2 <= self.classes <= CLASSES:
             raise ValueError(f"classes must be 2 to {CLASSES}, got {self.classes}")
+        if not isinstance(self.teacher.source, Images):
+            raise ValueError(f"the teacher must have learnt from images, not from {type(self.teacher.source).__name__}")
 
     def check(self) -> None:
         """Say whether the data are here."""
@@ -80,7 +83,9 @@ class DownstreamDistillation(Distillation):
 
     def _parts(self, seed: int) -> tuple[Labelled, Labelled, Labelled]:
         """Examples for the student, for validation and for tests, of the drawn classes, which get new numbers."""
-        world, chosen = self.downstream.world(seed), self._chosen(seed)
+        source, chosen = self.teacher.source, self._chosen(seed)
+        assert isinstance(source, Images)
+        world = self.downstream.behind(seed, source)
         one, two, three = (_among(part, chosen) for part in (world.train, world.validation, world.test))
         return one, two, three
 

@@ -105,18 +105,33 @@ class Images(Source):
         Raises:
             ValueError: the data set has too few.
         """
-        rng = self.stream(seed)
+        return self._drawn(seed, self, (0, 0))
+
+    def behind(self, seed: int, other: Images) -> World:
+        """As `world`, but of images that another source of the same data set does not show with this seed.
+
+        Raises:
+            ValueError: the data set has too few for both, or theirs is another one.
+        """
+        if other.images is not self.images:
+            raise ValueError(f"images of {self.images.value} cannot lie behind those of {other.images.value}")
+        return self._drawn(seed, other, (other.train + other.validation, other.test))
+
+    def _drawn(self, seed: int, order: Images, used: tuple[int, int]) -> World:
+        """The images that come first in a source's order, without so many as are used of either part."""
         known, tests = load(self.images, self.pool)
-        if self.train + self.validation > len(known) or self.test > len(tests):
+        if used[0] + self.train + self.validation > len(known) or used[1] + self.test > len(tests):
             raise ValueError(
-                f"{self.train} + {self.validation} + {self.test} images are wanted, "
+                f"{used[0] + self.train} + {self.validation} + {used[1] + self.test} images are wanted, "
                 f"but {self.images.value} has {len(known)} for training and {len(tests)} for tests"
             )
-        rows = rng.permutation(len(known))[: self.train + self.validation]
-        train, validation = known.take(rows[: self.train]), known.take(rows[self.train :])
-        test = tests.take(rng.permutation(len(tests))[: self.test])
+        source = order.stream(seed)
+        rows, chosen = source.permutation(len(known))[used[0] :], source.permutation(len(tests))[used[1] :]
+        train, validation = known.take(rows[: self.train]), known.take(rows[self.train :][: self.validation])
+        rng = self.stream(seed)
         shifts = tuple(Shift(name) for name in self.shifts)
-        one, two, three = (shifted(part, shifts, rng) for part in (train, validation, test))
+        parts = (train, validation, tests.take(chosen[: self.test]))
+        one, two, three = (shifted(part, shifts, rng) for part in parts)
         return World(one, two, three)
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from methods.classifier_distillation._loop import Examples
+from methods.classifier_distillation._loop import UNKNOWN, Examples
 from methods.classifier_distillation.g2sd import G2SD, BothHeads, First, Second, of_hidden
 from runners import catalog
 from runners.build import build
@@ -47,6 +47,17 @@ def test_the_specific_loss_by_hand() -> None:
     batch = Examples(images, torch.zeros(3, dtype=torch.long), torch.tensor([[0.0, 5.0]]).repeat(3, 1))
     loss = BothHeads(student).loss(student.features(images), student(images), batch)
     assert loss.item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2, rel=1e-5)
+
+
+def test_the_teacher_stands_in_for_labels_that_are_missing() -> None:
+    size = Transformer(width=4, depth=1, heads=1, decoder_width=4, decoder_depth=1, patch=2)
+    student, images, says = size.build((1, 4, 4), 2), torch.rand(3, 1, 4, 4), torch.tensor([[0.0, 5.0]]).repeat(3, 1)
+    features, logits = student.features(images), student(images)
+    some, all_of_them = (
+        BothHeads(student).loss(features, logits, Examples(images, torch.tensor(labels), says))
+        for labels in ([0, UNKNOWN, UNKNOWN], [0, 1, 1])
+    )
+    assert torch.equal(some, all_of_them)
 
 
 def test_the_row_has_the_authors_values() -> None:

@@ -21,6 +21,7 @@ from methods.classifier_distillation._losses import of_labels
 from methods.classifier_distillation._query import Pool, Rows, ask
 from methods.classifier_distillation.cluster_margin import ClusterMargin
 from methods.classifier_distillation.entropy import choose as by_entropy
+from methods.classifier_distillation.g2sd import G2SD, First, Second
 from methods.classifier_distillation.k_center import choose as by_distance
 from methods.classifier_distillation.labels_only import LabelsOnly
 from methods.classifier_distillation.margin import choose as by_margin
@@ -31,7 +32,13 @@ from runners.hardware import Hardware
 from runners.preparing import ensure
 from runners.run import AttemptRun, Nobody
 from tasks.base import Invalid, read_only
-from tasks.classifier_distillation import QUERIES, TEACHER_EXAMPLES, TRAINED_EXAMPLES, Solution
+from tasks.classifier_distillation import (
+    QUERIES,
+    TEACHER_EXAMPLES,
+    TEACHER_TRAINED_EXAMPLES,
+    TRAINED_EXAMPLES,
+    Solution,
+)
 from tasks.classifier_distillation.judging import (
     Constant,
     Notebook,
@@ -41,7 +48,7 @@ from tasks.classifier_distillation.judging import (
     total_variation,
 )
 from tasks.classifier_distillation.labelled import LabelledDistillation
-from tasks.classifier_distillation.masked import regression, rendered
+from tasks.classifier_distillation.masked import FewLabelsDistillation, MaskedTraining, regression, rendered
 from tasks.classifier_distillation.masked_networks import Transformer, cut
 from tasks.classifier_distillation.networks import FrozenTeacher, Kind, Network, logits_of, size
 from tasks.classifier_distillation.queries import PaidDistillation
@@ -119,6 +126,20 @@ def test_images_are_averaged_over_squares_and_parts_share_no_row() -> None:
         Images(train=900, validation=301, test=1, images=ImageSet.DIGITS, pool=1, shifts=()).world(0)
 
 
+def test_images_behind_another_source_are_none_of_its_images() -> None:
+    first = Images(train=500, validation=100, test=300, images=ImageSet.DIGITS, pool=1, shifts=())
+    other = Images(train=400, validation=200, test=297, images=ImageSet.DIGITS, pool=1, shifts=("inverted",))
+    one, two = first.world(0), other.behind(0, first)
+    seen = {row.tobytes() for part in (one.train, one.validation, one.test) for row in part.inputs}
+    rows = [row for part in (two.train, two.validation, two.test) for row in part.inputs]
+    assert len(rows) == 897
+    assert not {(1 - row).tobytes() for row in rows} & seen
+    with pytest.raises(ValueError, match="but digits has 1200"):
+        replace(other, validation=201).behind(0, first)
+    with pytest.raises(ValueError, match="images of digits cannot lie behind those of mnist"):
+        other.behind(0, replace(first, images=ImageSet.MNIST))
+
+
 @pytest.mark.parametrize("pool", [0, 3])
 def test_squares_that_do_not_fit_are_refused(pool: int) -> None:
     with pytest.raises(ValueError, match=f"images of width 8 cannot be averaged over squares of width {pool}"):
@@ -185,6 +206,15 @@ def test_a_frozen_teacher_charges_and_lets_gradients_through_to_what_it_reads() 
     teacher.read(torch.rand(2, 4))
     assert ledger.total(TEACHER_EXAMPLES) == 7
     assert hidden.grad is not None
+
+
+def test_no_unit_of_a_narrow_student_is_dead_from_the_start() -> None:
+    torch.manual_seed(0)
+    network = Network(kind=Kind.PERCEPTRON, width=6, depth=3).build((1, 14, 14), 4)
+    inputs = (0.9 + 0.2 * torch.randn(50, 1, 14, 14)).requires_grad_()
+    for layer in network.features(inputs):
+        slopes = [torch.autograd.grad(unit.sum(), inputs, retain_graph=True)[0].abs().sum() for unit in layer.T]
+        assert min(slopes) > 0
 
 
 def test_sizes_that_are_none_are_refused() -> None:
@@ -314,7 +344,7 @@ def test_values_that_make_no_task_are_refused() -> None:
 
 
 def test_textures_can_be_told_apart_and_a_ridge_on_good_features_does() -> None:
-    made = rendered((1, 12, 12), 600, np.random.default_rng(0))
+    made = rendered((1, 12, 12), 600, np.random.default_rng(0), 0.2)
     assert set(made.labels) == set(range(10))
     spectra = np.abs(np.fft.fft2(made.inputs[:, 0])).reshape(600, -1).astype(np.float32)
 
@@ -325,6 +355,45 @@ def test_textures_can_be_told_apart_and_a_ridge_on_good_features_does() -> None:
     network: Any = Spectrum()
     assert regression(network, made, CPU) > 0.9
     assert spectra.shape == (600, 144)
+
+
+PATCHES = Transformer(width=8, depth=1, heads=2, decoder_width=8, decoder_depth=1, patch=4)
+SHORT = replace(RECIPE, steps=2, batch_size=8)
+MASKED = FewLabelsDistillation(
+    name="toy/masked",
+    version=1,
+    teacher=MaskedTraining(
+        version=1,
+        source=Images(train=40, validation=20, test=20, images=ImageSet.DIGITS, pool=1, shifts=()),
+        textures=10,
+        network=PATCHES,
+        ratio=0.75,
+        pretraining=SHORT,
+        tuning=SHORT,
+    ),
+    student=PATCHES,
+    assistant=PATCHES,
+    labelled=0.5,
+    generic_steps=3,
+    on_top=True,
+    transfer=40,
+    recipe=replace(RECIPE, steps=5, batch_size=8),
+)
+
+
+@pytest.mark.parametrize(
+    ("first", "on_top", "steps"), [("features", True, 8), ("features", False, 5), ("nothing", True, 5)]
+)
+def test_a_first_stage_is_charged_on_top_or_taken_from_the_steps(
+    first: str, on_top: bool, steps: int, one_core: Hardware, make_run: Callable[[Ledger], AttemptRun]
+) -> None:
+    ensure(MASKED.teacher, 0, one_core, Nobody())
+    problem = replace(MASKED, on_top=on_top).problem(0)
+    method = G2SD(first=First(first), second=Second.TEACHER, ratio=0.75, stop=0.5, beta=2.0)
+    method.solve(problem, make_run(problem.ledger))
+    assert problem.ledger.total(TRAINED_EXAMPLES) == 8 * steps
+    with pytest.raises(ValueError, match="fewer than all where they are taken from these"):
+        replace(MASKED, on_top=False, generic_steps=5)
 
 
 # --- methods ---
@@ -351,17 +420,27 @@ def test_unknown_labels_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("centroids", list(Centroids))
-def test_tuning_raises_the_conditional_mutual_information(
+def test_tuning_raises_the_conditional_mutual_information_above_that_of_the_control(
     centroids: Centroids, make_run: Callable[[Ledger], AttemptRun]
 ) -> None:
-    found = []
+    found, rises = [], []
     for weight in (0.0, 0.5):
         problem = TASK.problem(0)
-        method = MCMI(weight=weight, share=1.0, rate=0.5, centroids=centroids, temperature=4.0, distillation=0.9)
-        solution = method.solve(problem, make_run(problem.ledger))
+        method = MCMI(weight=weight, passes=20, rate=0.5, centroids=centroids, temperature=4.0, distillation=0.9)
+        run = make_run(problem.ledger)
+        solution = method.solve(problem, run)
         metrics = TASK.evaluate(solution, 0, make_run(TASK.problem(0).ledger))
         found.append(metrics["teacher_cmi"])
+        rises.append([point[-1] for point in run.logs["cmi_rise"]])
+        assert [point[0] for point in run.logs["cmi"]] == [12 * (it + 1) for it in range(20)], "200 rows, 16 at a time"
+        assert solution.teacher is not None
+        logits = logits_of(solution.teacher, problem.teacher_inputs, CPU)
+        before = logits_of(problem.teacher_copy(), problem.teacher_inputs, CPU)
+        rise = class_divergence(logits, problem.teacher_labels) - class_divergence(before, problem.teacher_labels)
+        assert rises[-1] == [pytest.approx(rise, abs=0.02)]
+        assert problem.ledger.total(TEACHER_TRAINED_EXAMPLES) == 20 * 12 * 16
     assert found[1] > found[0] + 0.01
+    assert rises[1][0] > rises[0][0] + 0.01
 
 
 def test_a_student_learns_what_to_ask() -> None:
@@ -380,6 +459,19 @@ def test_a_student_learns_what_to_ask() -> None:
     assert lower.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in network.parameters())
     assert ledger.total(TEACHER_EXAMPLES) == 12, "six for each exchange"
+
+
+def test_what_a_reply_is_compared_with_is_constant() -> None:
+    """The student's upper layer gets no gradient from the talk, so that it cannot shrink to please it."""
+    network, own = SMALL.build((4,), 3), Network(kind=Kind.PERCEPTRON, width=5, depth=2).build((4,), 3)
+    method = TalkingModels(width=7, exchanges=1, interaction=1.0, state=0.0, message=0.0)
+    talk = Talk(method, ((5,), (5,)), FrozenTeacher(network, Ledger(), (4,)))
+    inputs = torch.rand(6, 4)
+    lower, upper = (it.detach().requires_grad_() for it in own.features(inputs))
+    batch = Examples(inputs, torch.full((6,), UNKNOWN), None, network.features(inputs))
+    talk.loss((lower, upper), own.answer(upper.detach()), batch).backward()  # type: ignore[no-untyped-call]
+    assert lower.grad is not None
+    assert upper.grad is None or upper.grad.abs().sum() == 0
 
 
 def pool(probabilities: list[list[float]], embeddings: list[list[float]], centres: list[list[float]]) -> Pool:
