@@ -119,6 +119,7 @@ def test_a_number_leads_to_its_attempts_and_these_to_their_configuration(page: P
     row.locator("td a").nth(0).click()
     assert "methods/toys/a.html#hill-" in page.url
     section = page.locator(f"[id='{page.url.partition('#')[2]}']")
+    section.locator("tbody tr").first.wait_for()  # the address changes before the page is read
     assert section.locator("tbody tr").count() == 4
     section.locator("tbody tr a").first.click()
     assert "/attempts/" in page.url
