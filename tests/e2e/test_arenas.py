@@ -97,7 +97,8 @@ def test_the_original_setting_runs_on_checkpoints_in_the_hubs_format(
         "run", "method=distillation/distillm", f"task=distillation/{task}", "scale=paper",
         f"task.teacher.start={tmp_path / 'teacher'}", f"task.student.start={tmp_path / 'student'}",
         "task.teacher.recipe.steps=2", "task.student.recipe.steps=2", "task.recipe.steps=2", "task.recipe.batch_size=4",
-        "task.validate_every=1", "task.validation=4", "task.test=4", "task.draws=1", "task.limits.response=16", "n_jobs=0",
+        "task.validate_every=1", "task.validation=4", "task.test=4", "task.draws=1",
+        "task.limits.response=16", "n_jobs=0",
     )  # fmt: skip
     if code == 2 and "is not here: set BAKEOFF_DATA" in err:
         pytest.skip(err)

@@ -178,5 +178,5 @@ def test_phases_that_mean_nothing_are_refused(values: dict[str, float]) -> None:
 
 def test_the_row_has_the_values_of_the_scripts() -> None:
     method = build(catalog.find("method", "distillation/minillm").values, MiniLLM, "method")
-    regime = Rollouts(sequences=256, passes=4, teacher_share=0.2)
+    regime = Rollouts(sequences=64, passes=4, teacher_share=0.2)
     assert method == MiniLLM(regime=regime, scale=0.5, limit=100.0, discount=0.95, clip=0.2, given_share=0.5)
