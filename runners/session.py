@@ -50,7 +50,8 @@ def open_cells(store: Store, pairs: Sequence[tuple[Pair, Sequence[int]]], *, for
     """The distinct cells of these pairs that the store does not have yet.
 
     A trial of the tuned protocol was had however it ended, unless it was interrupted; `force` is for those that did
-    not end ok, so that no method is tried more often than others.
+    not end ok, so that no method is tried more often than others. Cells go task by task and seed by seed, so that a
+    machine that is busy for a while disturbs all methods alike; trials as they come.
     """
     cells: dict[str, Cell] = {}
     for pair, seeds in pairs:
@@ -59,7 +60,9 @@ def open_cells(store: Store, pairs: Sequence[tuple[Pair, Sequence[int]]], *, for
     trials = [name for name, cell in cells.items() if cell.pair.trial]
     done = store.done(trials, {Status.OK} if force else frozenset(Status) - {Status.INTERRUPTED})
     done |= set() if force else store.done([name for name, cell in cells.items() if not cell.pair.trial])
-    return [cell for name, cell in cells.items() if name not in done]
+    left = [cell for name, cell in cells.items() if name not in done]
+    tasks = {task: place for place, task in enumerate(dict.fromkeys(cell.pair.task.name for cell in left))}
+    return sorted(left, key=lambda cell: (tasks[cell.pair.task.name], 0 if cell.pair.trial else cell.seed))
 
 
 class Hands(Protocol):

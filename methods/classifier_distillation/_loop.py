@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,12 +44,12 @@ class Examples:
         return Examples(self.inputs[rows].to(device), self.labels[rows].to(device), logits, features)
 
 
-class ObjectiveModule(nn.Module):
+class ObjectiveModule(nn.Module, ABC):
     """A loss of a student; modules of its own are trained with the student and left behind."""
 
+    @abstractmethod
     def loss(self, features: tuple[Tensor, ...], logits: Tensor, batch: Examples) -> Tensor:
         """The scalar loss from what the student's stages give and its logits (B, K)."""
-        raise NotImplementedError
 
 
 def distil(

@@ -69,6 +69,16 @@ class OfLabels(ObjectiveModule):
         return of_labels(logits, batch.labels, self.smoothing)
 
 
+def check_softened(temperature: float, weight: float) -> None:
+    """Refuse values that plain distillation cannot have.
+
+    Raises:
+        ValueError: one is out of its range.
+    """
+    if not temperature > 0 or not 0 <= weight <= 1:
+        raise ValueError(f"temperature above 0 and weight from 0 to 1 are needed, got {temperature} and {weight}")
+
+
 class OfLogits(ObjectiveModule):
     """(1 - w) cross-entropy + w T^2 KL."""
 

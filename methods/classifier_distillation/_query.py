@@ -52,6 +52,11 @@ class Rule(Protocol):
         """(count,) different places, from 0 to n - 1."""
 
 
+def at_random(pool: Pool, count: int) -> Rows:
+    """Places drawn without replacement."""
+    return pool.rng.permutation(len(pool.rows))[:count]
+
+
 def ask(problem: PaidQueries, run: Run, rule: Rule, rounds: int, kept: float = 1.0) -> Solution:
     """Spend the budget in some rounds, each with a student trained on all that is known, and train a last one.
 

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from methods.base import Method, Run
 from methods.classifier_distillation._loop import distil, taught
-from methods.classifier_distillation._losses import OfLogits
+from methods.classifier_distillation._losses import OfLogits, check_softened
 from methods.classifier_distillation._teachers import train_teacher
 from tasks.classifier_distillation import Solution, WhiteBoxDistillation
 
@@ -34,8 +34,7 @@ class KDOtherTeacher(Method):
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing < 1 or not 0 < self.share <= 1:
             raise ValueError(f"smoothing from 0 to below 1 and share above 0 to 1 are needed, got {self}")
-        if not self.temperature > 0 or not 0 <= self.weight <= 1:
-            raise ValueError(f"temperature above 0 and weight from 0 to 1 are needed, got {self}")
+        check_softened(self.temperature, self.weight)
 
     def solve(self, problem: WhiteBoxDistillation, run: Run) -> Solution:
         """Train the teacher, then the student."""

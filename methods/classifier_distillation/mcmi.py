@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 
 from methods.base import Method, Run
 from methods.classifier_distillation._loop import distil, taught, tensor
-from methods.classifier_distillation._losses import OfLogits
+from methods.classifier_distillation._losses import OfLogits, check_softened
 from methods.classifier_distillation._teachers import train_teacher
 from tasks.classifier_distillation import TEACHER_EXAMPLES, Solution, WhiteBoxDistillation
 from tasks.classifier_distillation.networks import Staged, logits_of
@@ -60,8 +60,7 @@ class MCMI(Method):
     def __post_init__(self) -> None:
         if self.passes < 1 or not self.rate > 0:
             raise ValueError(f"at least one pass and rate above 0 are needed, got {self}")
-        if not self.temperature > 0 or not 0 <= self.distillation <= 1:
-            raise ValueError(f"temperature above 0 and distillation from 0 to 1 are needed, got {self}")
+        check_softened(self.temperature, self.distillation)
 
     def solve(self, problem: WhiteBoxDistillation, run: Run) -> Solution:
         """Tune the teacher, then train the student."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from methods.base import Method, Run
 from methods.classifier_distillation._loop import distil, taught, train
-from methods.classifier_distillation._losses import OfLogits
+from methods.classifier_distillation._losses import OfLogits, check_softened
 from tasks.classifier_distillation import ClassifierDistillation, Solution
 
 
@@ -26,8 +26,7 @@ class TeacherAssistant(Method):
     weight: float
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0 or not 0 <= self.weight <= 1:
-            raise ValueError(f"temperature above 0 and weight from 0 to 1 are needed, got {self}")
+        check_softened(self.temperature, self.weight)
 
     def solve(self, problem: ClassifierDistillation, run: Run) -> Solution:
         """Train the assistant, then the student."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from methods.base import Method, Run
-from methods.classifier_distillation._query import Pool, Rows, ask
+from methods.classifier_distillation._query import ask, at_random
 from tasks.classifier_distillation import PaidQueries, Solution
 
 
@@ -21,9 +21,4 @@ class Uniform(Method):
 
     def solve(self, problem: PaidQueries, run: Run) -> Solution:
         """Ask and train."""
-        return ask(problem, run, choose, self.rounds)
-
-
-def choose(pool: Pool, count: int) -> Rows:
-    """Places drawn without replacement."""
-    return pool.rng.permutation(len(pool.rows))[:count]
+        return ask(problem, run, at_random, self.rounds)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from tasks import data
@@ -21,9 +22,9 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 class ManifestPrompts(PromptedTexts):
     """Texts of files that the manifest names."""
 
+    @abstractmethod
     def files(self) -> tuple[tuple[str, str], ...]:
         """Data set and name of each file."""
-        raise NotImplementedError
 
     def check(self) -> None:
         """Say whether the files are here or may be downloaded."""

@@ -190,6 +190,11 @@ def test_a_sweep_runs_what_can_be_run_and_fails_loudly(bakeoff: Bakeoff) -> None
     assert ended["best", "draws", 0].metrics["error"] == 0
 
 
+def test_a_sweep_goes_seed_by_seed_so_that_a_busy_machine_disturbs_all_methods_alike(bakeoff: Bakeoff) -> None:
+    bakeoff("run", "-m", "method=urns/mean,urns/greedy", "task=urns/draws", "seed=1,0", "n_jobs=0")
+    assert [it.seed for it in sorted(records(), key=lambda it: it.started)] == [0, 0, 1, 1]
+
+
 def test_a_board_ranks_what_ended_well_and_names_the_rest(bakeoff: Bakeoff) -> None:
     bakeoff("run", "-m", "method=glob([urns/*,reference/*],urns/s*)", "task=urns/draws", "seed=range(0,4)")
     rows = json.loads(bakeoff("leaderboard", "format=json").out)["rows"]

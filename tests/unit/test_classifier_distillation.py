@@ -18,7 +18,7 @@ from torch import nn
 
 from methods.classifier_distillation._loop import UNKNOWN, Examples, taught
 from methods.classifier_distillation._losses import of_labels
-from methods.classifier_distillation._query import Pool, Rows, ask
+from methods.classifier_distillation._query import Pool, Rows, ask, at_random
 from methods.classifier_distillation.cluster_margin import ClusterMargin
 from methods.classifier_distillation.entropy import choose as by_entropy
 from methods.classifier_distillation.g2sd import G2SD, First, Second
@@ -27,7 +27,6 @@ from methods.classifier_distillation.labels_only import LabelsOnly
 from methods.classifier_distillation.margin import choose as by_margin
 from methods.classifier_distillation.mcmi import MCMI, Centroids
 from methods.classifier_distillation.talking_models import Talk, TalkingModels
-from methods.classifier_distillation.uniform import choose as evenly
 from runners.hardware import Hardware
 from runners.preparing import ensure
 from runners.run import AttemptRun, Nobody
@@ -483,7 +482,7 @@ def test_margin_and_entropy_choose_differently() -> None:
     few = pool([[0.5, 0.5, 0.0], [0.4, 0.3, 0.3], [0.9, 0.1, 0.0]], [[0.0]] * 3, [[0.0]])
     assert by_margin(few, 1).tolist() == [0]
     assert by_entropy(few, 1).tolist() == [1]
-    assert sorted(evenly(few, 3)) == [0, 1, 2]
+    assert sorted(at_random(few, 3)) == [0, 1, 2]
 
 
 def test_k_center_covers_and_never_repeats() -> None:
