@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from runners.places import attempt_name, checkpoint_file, scratch_folder
 from runners.preparing import ensure
 from runners.provenance import code_fingerprint, device, environment
 from runners.run import AttemptRun, Clock, Nobody, Offer, Offers, Watcher
+from runners.scoring import declared, score_offers
 from tasks.base import Board, Diverged, Invalid, NotApplicable, Problem
 from tasks.metering import SOLVE, USE, BudgetSpent, Ledger, random_stream
 
@@ -113,7 +115,7 @@ class Attempt:
                 scratch / "solve",
                 self.watcher,
                 checkpoint_file=checkpoint,
-                offers=Offers(),
+                offers=Offers(pair.task.offers_scored),
                 logs=self.logs,
             )
             try:
@@ -127,9 +129,8 @@ class Attempt:
         finally:
             self.peak = memory.mib()
         assert solving.offers is not None
-        if (offers := solving.offers.curve()) and not pair.trial:
-            self._timed("offers", lambda: self._score_offers(offers, scratch))
-            self.phase = "evaluate"  # where an answer that diverged was found out
+        if not pair.trial:
+            self._score_curve(solving.offers.curve(), scratch)
 
     def _prepare(self) -> None:
         for name, part in self.pair.preparations().items():
@@ -152,11 +153,7 @@ class Attempt:
     def _score(self, solution: Any, run: AttemptRun) -> dict[str, float]:
         seed_everything(random_stream("use globals", self.pair.task.name, self.pair.task.version, self.seed))
         score = self.pair.task.validate if self.pair.trial else self.pair.task.evaluate
-        raw = dict(score(solution, self.seed, run))
-        known = {metric.name for metric in self.board.metrics}
-        if set(raw) - known:
-            raise ValueError(f"the board declares no metric called {', '.join(sorted(set(raw) - known))}")
-        metrics, lost = finite(raw)
+        metrics, lost = finite(declared(self.board, score(solution, self.seed, run)))
         if lost:
             self.reason = f"not finite: {', '.join(lost)}"
         rank = self.pair.task_card.rank
@@ -166,19 +163,15 @@ class Attempt:
             raise ValueError(f"the task returned no {rank}, by which it ranks")
         return metrics
 
-    def _score_offers(self, offers: list[Offer], scratch: Path) -> None:
-        """Score what was offered on the way; an early offer that cannot be scored does not undo the answer."""
-        key = (self.pair.task.name, self.pair.task.version, self.seed)
-        for index, offer in enumerate(offers):
-            run = AttemptRun(random_stream("use", *key), Ledger(), self.pair.hardware, scratch / f"offer{index}")
-            point: dict[str, Any] = {"seconds": offer.seconds, "cost": offer.cost, "metrics": {}}
-            try:
-                with run.ledger.booking(USE), self.ledger.booking("offers"):
-                    raw = dict(self.pair.task.score_offer(offer.solution, self.seed, run))
-                point["metrics"] = finite(raw)[0]
-            except Exception as error:  # noqa: BLE001 (the point says why it has no metrics)
-                point["reason"] = f"{type(error).__name__}: {one_line(error)}"
-            self.curve.append(point)
+    def _score_curve(self, offers: Sequence[Offer], scratch: Path) -> None:
+        """Score what was offered on the way, and the curve as a whole, whose last point is the answer."""
+        if offers:
+            score = partial(score_offers, self.pair, self.seed, self.ledger, offers, scratch)
+            self._timed("offers", lambda: self.curve.extend(score()))
+            self.phase = "evaluate"  # where an answer that diverged was found out
+        answer = {"seconds": self.seconds["solve"], "cost": self.ledger.totals(SOLVE), "metrics": self.metrics}
+        further = self.pair.task.score_curve([*self.curve, answer])
+        self.metrics = self.metrics | finite(declared(self.board, further))[0]
 
     def _timed(self, phase: str, work: Callable[[], Any], clock: Clock | None = None) -> Any:
         self.phase = phase

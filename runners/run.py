@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from runners.hardware import Hardware
+from tasks.base import Task
 from tasks.metering import PRICED, SOLVE, Ledger
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-OFFERS_KEPT = 12  # scored points of an anytime curve
 
 
 class Watcher(Protocol):
@@ -70,9 +69,15 @@ class Offer:
 
 
 class Offers:
-    """The offers of one attempt. Of many, a geometric selection is kept for the curve, and always the last."""
+    """The offers of one attempt. Of many, a geometric selection is kept for the curve, and always the last.
 
-    def __init__(self) -> None:
+    Args:
+        most: kept beside the last. With 12, two neighbours of a long curve differ by a factor of at most 2.25, with 60
+            by one of 1.21.
+    """
+
+    def __init__(self, most: int = Task.offers_scored) -> None:
+        self.most = most
         self.count = 0
         self._kept: list[Offer] = []
         self._last: Offer | None = None
@@ -84,8 +89,8 @@ class Offers:
         self._last = offer
         if self.count >= self._next:
             self._kept.append(offer)
-            self._next = max(self.count + 1.0, self._next * 1.5)
-            if len(self._kept) > OFFERS_KEPT:
+            self._next = max(self.count + 1.0, self._next * (1 + 6 / self.most))
+            if len(self._kept) > self.most:
                 del self._kept[1::2]
 
     @property

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -166,6 +166,7 @@ class Task(ABC):
 
     name: str
     version: int
+    offers_scored: ClassVar[int] = 12  # at most, a geometric selection; more where a level is looked for on the curve
 
     @abstractmethod
     def problem(self, seed: int) -> Problem:
@@ -215,6 +216,15 @@ class Task(ABC):
     def score_offer(self, solution: Any, seed: int, run: Run) -> Mapping[str, float]:
         """Score one offer for the anytime curve; may be a cheaper form of `evaluate`."""
         return self.evaluate(solution, seed, run)
+
+    def score_curve(self, points: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
+        """Further metrics of the anytime curve as a whole, such as the work at which a level was first reached.
+
+        Args:
+            points: scored offers, oldest first, and last the answer: `seconds`, `cost` and `metrics` of each. An offer
+                that could not be scored has no metrics.
+        """
+        return {}
 
     def stream(self, seed: int, purpose: str = "problem") -> np.random.Generator:
         """The task's random stream for a seed and a purpose. Methods never see it."""

@@ -8,8 +8,9 @@ plain one the subclass that fixes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,7 @@ BOARD = Board(
     "index of a point that meets every limit",
     (
         Metric("regret", "value", Direction.LOWER, "above the best point that meets the limits, noise-free"),
+        Metric("evaluations_to_half", "evaluations", Direction.LOWER, "until the regret was at most 0.5"),
         Metric("violation", "limit", Direction.NONE, "how far the answer lies beyond its limits"),
     ),
 )
@@ -75,6 +77,10 @@ class Valley(Task):
         legal = limits.max(axis=0, initial=0.0) <= 0
         regret = float(values[solution] - values[legal].min())
         return {"regret": regret, "violation": float(limits[:, solution].max(initial=0.0))}
+
+    def score_curve(self, points: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        reached = [it["cost"]["evaluations"] for it in points if it["metrics"].get("regret", np.inf) <= 0.5]
+        return {"evaluations_to_half": reached[0]} if reached else {}
 
     def trivial(self, seed: int) -> int:
         return 0
@@ -152,6 +158,14 @@ class Descend(Method):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Silent(Method):
+    """Looks at every fourth point and only says its answer."""
+
+    def solve(self, problem: PlainSearch, run: Run) -> int:
+        return 4 * int(np.argmin([problem.evaluate(4 * place).value for place in range(25)]))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reckless(Method):
     """Claims to handle constraints and ignores them."""
 
@@ -221,6 +235,21 @@ def test_offers_are_stamped_when_made_and_scored_after_the_clock_stopped(
     assert costs == sorted(set(costs))
     assert seconds == sorted(seconds)
     assert seconds[-1] <= record.seconds["solve"]
+
+
+def test_what_is_measured_on_the_whole_curve_is_a_metric_and_missing_where_it_was_not_reached(
+    execute: Callable[..., Record],
+) -> None:
+    record = execute(Config(), CONSTRAINED, BOARD)
+    reached = next(point for point in record.curve if point["metrics"]["regret"] <= 0.5)
+    assert record.metrics["evaluations_to_half"] == reached["cost"]["evaluations"]
+    assert "evaluations_to_half" not in execute(Config(), replace(CONSTRAINED, budget=1), BOARD).metrics
+
+
+def test_an_answer_that_was_never_offered_is_the_last_point_of_the_curve(execute: Callable[..., Record]) -> None:
+    record = execute(Silent(), PLAIN, BOARD)
+    assert record.curve == []
+    assert record.metrics["evaluations_to_half"] == 25
 
 
 def test_the_anytime_curve_only_falls_for_a_method_that_offers_improvements(execute: Callable[..., Record]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.hardware import Hardware
-from runners.run import OFFERS_KEPT, AttemptRun, Clock, Nobody, Offer, Offers
+from runners.run import AttemptRun, Clock, Nobody, Offer, Offers
 from tasks.metering import BudgetSpent, Ledger, Limit
 
 
@@ -23,14 +24,14 @@ def run_of(folder: Path, hardware: Hardware, ledger: Ledger | None = None, solvi
     return AttemptRun(rng, ledger or Ledger(), hardware, folder, checkpoint_file=file, offers=offers)
 
 
-@given(st.integers(0, 400))
-def test_of_many_offers_a_few_are_kept_in_order_with_the_first_and_the_last(count: int) -> None:
-    offers = Offers()
+@given(st.integers(0, 400), st.sampled_from([12, 60]))
+def test_of_many_offers_a_few_are_kept_in_order_with_the_first_and_the_last(count: int, most: int) -> None:
+    offers = Offers(most)
     for number in range(count):
         offers.add(Offer(number, float(number), {}))
     kept = [offer.solution for offer in offers.curve()]
     assert offers.count == count
-    assert len(kept) <= OFFERS_KEPT + 1
+    assert len(kept) <= most + 1
     assert kept == sorted(set(kept))
     assert len(kept) >= min(count, 4)
     if count:
@@ -45,6 +46,15 @@ def test_early_offers_lie_closer_together_than_late_ones() -> None:
     kept = [offer.solution for offer in offers.curve()]
     assert kept[1] - kept[0] < kept[-1] - kept[-2]
     assert len(kept) >= 6
+
+
+@pytest.mark.parametrize(("most", "factor"), [(12, 2.25), (60, 1.21)])
+def test_neighbours_of_a_long_curve_are_at_most_a_factor_apart(most: int, factor: float) -> None:
+    offers = Offers(most)
+    for number in range(20_000):
+        offers.add(Offer(number, float(number), {}))
+    kept = [offer.solution for offer in offers.curve() if offer.solution >= 60]
+    assert all(after + 1 <= factor * (before + 1) + 1 for before, after in itertools.pairwise(kept))
 
 
 def test_an_offer_is_stamped_with_clock_and_ledger(tmp_path: Path, one_core: Hardware) -> None:
