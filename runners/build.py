@@ -19,10 +19,9 @@ from typing import Any, TypeVar
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from runners import plugins
 from runners.errors import CommandError, one_line, suggestion
 from tasks.base import NotApplicable
-
-PLUGIN_PACKAGES = ("methods", "tasks")  # the only places that `_target_` may name
 
 Record = TypeVar("Record")
 
@@ -34,19 +33,19 @@ def plugin_class(target: Any, where: str) -> type[Any]:
         CommandError: it is outside the plugin packages, missing, or not a concrete frozen dataclass.
         NotApplicable: it needs a package that is not installed.
     """
-    if not isinstance(target, str) or target.partition(".")[0] not in PLUGIN_PACKAGES:
-        raise CommandError(f"{where}._target_: {target} is outside the plugin packages {', '.join(PLUGIN_PACKAGES)}")
+    if not isinstance(target, str) or not plugins.owns(target):
+        raise CommandError(f"{where}._target_: {target} is outside the plugin packages {', '.join(plugins.names())}")
     if target.count(".") < 2:
         raise CommandError(f"{where}._target_: expected package.module.Class, got {target!r}")
     module_name, _, class_name = target.rpartition(".")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing in PLUGIN_PACKAGES:
+        if plugins.owns(error.name or ""):
             raise CommandError(f"{where}._target_: there is no module {error.name}") from error
+        missing = (error.name or "").partition(".")[0]
         raise NotApplicable(f"{target} needs the package '{missing}', which is not installed") from error
-    except Exception as error:  # a plugin may break in any way while it is imported
+    except (Exception, SystemExit) as error:  # a plugin may break in any way while it is imported
         cause = f"{type(error).__name__}: {one_line(error)}"
         raise CommandError(f"{where}: {module_name} cannot be imported ({cause})") from error
     kind = vars(module).get(class_name)

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from runners import plugins
 from runners.errors import CommandError, one_line, suggestion
 
 KINDS = ("method", "task", "hardware", "experiment")
@@ -56,7 +57,7 @@ def config_roots() -> tuple[Path, ...]:
     spec = importlib.util.find_spec("configs")
     if spec is None or not spec.submodule_search_locations:
         raise CommandError("the package 'configs' is not installed beside bakeoff")
-    return tuple(Path(place) for place in spec.submodule_search_locations)
+    return (*(Path(place) for place in spec.submodule_search_locations), *plugins.folders())
 
 
 def read_entry(kind: str, name: str, path: Path) -> Entry:

@@ -8,9 +8,11 @@ from typing import Any
 
 import yaml
 
-from results.report.facts import Catalogue, Described, Setting
+from results.report.facts import Block, Catalogue, Described, Setting
 from runners import catalog
+from runners.arenas import package_of
 from runners.docstrings import of_class, of_module
+from runners.errors import CommandError
 
 
 def catalogue() -> Catalogue:
@@ -21,10 +23,17 @@ def catalogue() -> Catalogue:
     return Catalogue(
         methods=methods,
         tasks=tasks,
-        arenas={arena: of_module(f"tasks.{arena}") for arena in arenas},
+        arenas={arena: _about(arena) for arena in arenas},
         version=importlib.metadata.version("bakeoff"),
         hardware={entry.name: entry.values for entry in catalog.entries("hardware") if not entry.broken},
     )
+
+
+def _about(arena: str) -> tuple[Block, ...]:
+    try:
+        return of_module(package_of(arena))
+    except CommandError:  # tasks of an arena that its plugin does not state
+        return ()
 
 
 def _described(entry: catalog.Entry) -> Described:

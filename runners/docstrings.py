@@ -21,7 +21,7 @@ def _tree(module: str) -> ast.Module | None:
     """The syntax tree of a module of a plugin package; None where there is none."""
     try:
         spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
+    except Exception:  # noqa: BLE001 (its package may break in any way)
         return None
     if spec is None or spec.origin is None:
         return None
@@ -29,6 +29,13 @@ def _tree(module: str) -> ast.Module | None:
         return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError):
         return None
+
+
+def source_of(module: str) -> str:
+    """The source of a module; empty where there is none."""
+    tree = _tree(module)
+    spec = importlib.util.find_spec(module) if tree else None
+    return Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
 
 
 def of_module(module: str) -> tuple[Block, ...]:

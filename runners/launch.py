@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from results.store import StoreError
-from runners import catalog
+from runners import catalog, plugins
 from runners.budget import refuse_one_cell
 from runners.errors import CommandError, one_line, suggestion
 from runners.pair import resolve
@@ -29,6 +29,8 @@ from runners.sweep import run_plan, warm_up, workers_of
 from tasks.base import NotApplicable
 from tasks.data import DataCorrupt
 
+SEARCHPATH = "hydra.searchpath="
+
 
 def run(words: Sequence[str]) -> int:
     """Run one cell or a sweep; returns the exit code.
@@ -37,6 +39,7 @@ def run(words: Sequence[str]) -> int:
         CommandError: the command cannot be understood or carried out.
         KeyboardInterrupt: it was stopped; what was running has its record.
     """
+    words = _searched(words)
     for word in words:
         _check_name(word)
     sweeping = [word for word in words if word in ("-m", "--multirun")]
@@ -82,6 +85,28 @@ def _job(trouble: list[Exception]) -> Callable[[DictConfig], None]:
                 raise SystemExit(1)
 
     return job
+
+
+def _searched(words: Sequence[str]) -> list[str]:
+    """The words without a search path: packages on it become plugins, whose folders Hydra is told of with the others.
+
+    Raises:
+        CommandError: it names something else than packages with configs.
+    """
+    found = [word for word in words if word.startswith(SEARCHPATH)]
+    for word in found:
+        places = [
+            place.strip(" '\"") for place in word.removeprefix(SEARCHPATH).strip("[] ").split(",") if place.strip()
+        ]
+        for place in places:
+            package = re.fullmatch(r"pkg://(\w+(?:\.\w+)*)\.configs", place)
+            if not package:
+                raise CommandError(f"hydra.searchpath: '{place}' is not of the form pkg://package.configs")
+            plugins.also([package[1]])
+            for plugin in plugins.plugins():
+                if plugin.name == package[1] and plugin.broken:
+                    raise CommandError(f"hydra.searchpath: {plugin.broken}")
+    return [word for word in words if word not in found]
 
 
 def _further_roots() -> list[str]:

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from results.store import Store
 from results.tables.content import clean
-from runners import catalog
-from runners.errors import CommandError, suggestion
+from runners import catalog, plugins
+from runners.errors import CommandError, one_line, suggestion
 from runners.papers import Paper, papers
 from runners.words import STORE, one_of, opened, split
 
@@ -34,17 +34,19 @@ def listed(words: Sequence[str]) -> str:
             return bibliography(store)
     plain, values = split(words, {"arena": "", "format": "text"})
     one_of(values["format"], ("text", "json"), "format")
-    plural = {f"{kind}s" if kind != "hardware" else kind: kind for kind in KINDS}
+    plural = {f"{kind}s" if kind != "hardware" else kind: kind for kind in (*KINDS, "plugin")}
     for word in plain:
         one_of(word, list(plural), "list")
-    kinds = [plural[word] for word in plain] or ["method", "task"]
-    found = [entry for kind in kinds for entry in catalog.entries(kind)]
+    kinds = [plural[word] for word in plain] or ["method", "task", "plugin"]
+    found = [entry for kind in kinds if kind != "plugin" for entry in catalog.entries(kind)]
     if values["arena"]:
         arenas = {entry.arena for entry in found}
         if values["arena"] not in arenas:
             raise CommandError(f"there is no arena called '{values['arena']}'{suggestion(values['arena'], arenas)}")
         found = [entry for entry in found if entry.arena == values["arena"]]
     rows = [_row(entry) for entry in found]
+    if "plugin" in kinds and not values["arena"]:
+        rows += [_plugin_row(plugin) for plugin in plugins.plugins()]
     if values["format"] == "json":
         return json.dumps(rows, indent=1)
     width = max((len(row["name"]) for row in rows), default=0)
@@ -57,11 +59,40 @@ def listed(words: Sequence[str]) -> str:
 
 def _row(entry: catalog.Entry) -> dict[str, Any]:
     row = {"kind": entry.kind, "name": entry.name, "arena": entry.arena}
-    if entry.broken:
-        return row | {"broken": entry.broken}
+    if broken := broken_entry(entry):
+        return row | {"broken": broken}
     return row | {
         key: entry.card[key] for key in ("title", "role", "paper", "fidelity", "version") if key in entry.card
     }
+
+
+def broken_entry(entry: catalog.Entry) -> str | None:
+    """Why something cannot be used; None if it can. Only modules of plugins are imported: tests see to our own."""
+    if entry.broken:
+        return entry.broken
+    if entry.kind not in ("method", "task") or not any(entry.path.is_relative_to(one) for one in plugins.folders()):
+        return None
+    from runners.build import plugin_class  # takes a tenth of a second to import, for which nobody else here waits
+    from tasks.base import NotApplicable
+
+    try:
+        plugin_class(entry.target, entry.name)
+    except (CommandError, NotApplicable) as error:
+        return one_line(error)
+    return None
+
+
+def _plugin_row(plugin: plugins.Plugin) -> dict[str, Any]:
+    row = {"kind": "plugin", "name": plugin.name, "title": plugin.origin}
+    if plugin.broken:
+        return row | {"broken": plugin.broken}
+    theirs = {kind: set(catalog.names(kind, [plugin.folder])) for kind in ("method", "task")}
+    others = [root for root in catalog.config_roots() if root != plugin.folder]
+    taken = [f"{kind} {name}" for kind in theirs for name in sorted(theirs[kind] & set(catalog.names(kind, others)))]
+    if taken:
+        return row | {"broken": f"it brings {', '.join(taken)}, which there is already"}
+    counts = ", ".join(f"{len(found)} {kind}{'' if len(found) == 1 else 's'}" for kind, found in theirs.items())
+    return row | {"title": f"{plugin.origin}: {counts}"}
 
 
 def bibliography(store: Store) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -14,6 +13,7 @@ from methods.base import Method, Reference
 from results.protocols import PAPER_VALUES, TUNING
 from results.selection import flatten
 from runners import catalog
+from runners.arenas import arena_of
 from runners.build import build, plugin_class
 from runners.cards import MethodCard, TaskCard, at_scale, method_card, task_card
 from runners.errors import CommandError, one_line
@@ -21,7 +21,7 @@ from runners.hardware import Hardware
 from runners.match import posed_type, refusal
 from runners.provenance import code_fingerprint
 from runners.words import spelled
-from tasks.base import Arena, Board, Task
+from tasks.base import Board, Task
 from tasks.metering import fingerprint
 from tasks.preparation import Preparation, identity
 
@@ -194,14 +194,10 @@ def board_of(pair: Pair) -> Board:
     Raises:
         CommandError: the arena states no such board, or the board has not the metric by which the task ranks.
     """
-    package = type(pair.task).__module__.rpartition(".")[0]
-    arena = vars(importlib.import_module(package)).get("ARENA")
-    if not isinstance(arena, Arena):
-        raise CommandError(f"{package} states no ARENA")
     try:
-        board = arena.board(posed_type(type(pair.task)))
+        board = arena_of(pair.arena).board(posed_type(type(pair.task)))
     except LookupError as error:
-        raise CommandError(f"{package}: {error}") from error
+        raise CommandError(f"the arena {pair.arena}: {error}") from error
     if pair.task_card.rank not in {metric.name for metric in board.metrics}:
         raise CommandError(f"task {pair.choice.task} ranks by {pair.task_card.rank}, which its board does not declare")
     return board

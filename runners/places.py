@@ -8,17 +8,24 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from runners import plugins
+
 PACKAGES = ("configs", "methods", "tasks")
+PLUGINS = "plugins"
 
 
 def roots() -> dict[str, list[str]]:
-    """The folders of each plugin package in this process."""
-    return {name: [str(place) for place in importlib.import_module(name).__path__] for name in PACKAGES}
+    """The folders of our own plugin packages in this process, and the names of the plugins of others."""
+    own = {name: [str(place) for place in importlib.import_module(name).__path__] for name in PACKAGES}
+    return own | {PLUGINS: plugins.names()[len(plugins.OWN) :]}
 
 
 def extend(others: Mapping[str, list[str]]) -> None:
-    """Look in these folders too."""
+    """Look in these folders too, and count these plugins."""
+    plugins.also(others.get(PLUGINS, ()))
     for name, folders in others.items():
+        if name == PLUGINS:
+            continue
         path = importlib.import_module(name).__path__
         for folder in folders:
             if folder not in list(path):

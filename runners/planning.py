@@ -24,7 +24,8 @@ from tasks.base import NotApplicable
 
 GROUPS = ("method", "task", "hardware")
 TUNING = ("protocol", "trials", "tuning_seeds", "sampler")
-OPERATIONAL = ("seed", "scale", *TUNING, "n_jobs", "jobs", "plan", "force", "store", "tracker", "outputs", "shard")
+SETTINGS = ("n_jobs", "jobs", "plan", "prepare", "force", "store", "tracker", "outputs", "shard")
+OPERATIONAL = ("seed", "scale", *TUNING, *SETTINGS)
 ROOT_KEYS = (*GROUPS, *OPERATIONAL, "card", "hydra")
 Compose = Callable[[list[str]], DictConfig]
 
@@ -187,10 +188,10 @@ def plan(
 
 
 def _fits(names: tuple[str, str], result: Plan) -> bool:
-    """Whether a method can attempt a task; if not, the plan is told why."""
+    """Whether a method can attempt a task; if not, or if one of them is broken, the plan is told why."""
     try:
         sentence = mismatch(*names)
-    except NotApplicable as error:
+    except (NotApplicable, CommandError) as error:
         result.dropped[one_line(error)].append(" on ".join(names))
         return False
     result.misfits += [sentence] if sentence else []

@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from runners.build import PLUGIN_PACKAGES
+from runners import plugins
 from runners.errors import one_line
 from runners.hardware import cores
 from tasks.metering import fingerprint
@@ -41,6 +41,7 @@ def environment() -> dict[str, Any]:
         "code": _commit(),
         "python": platform.python_version(),
         "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        **({"plugins": brought} if (brought := plugins.versions()) else {}),
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": cores(),
@@ -137,7 +138,7 @@ def _reachable(modules: Iterable[str]) -> str:
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in seen or name.partition(".")[0] not in PLUGIN_PACKAGES:
+        if name in seen or not plugins.owns(name):
             continue
         seen[name], imported = _module_code(name)
         waiting += imported
@@ -178,7 +179,7 @@ def _module_code(name: str) -> tuple[str, list[str]]:
 
 
 def _is_module(name: str) -> bool:
-    if name.partition(".")[0] not in PLUGIN_PACKAGES:
+    if not plugins.owns(name):
         return False
     try:
         return importlib.util.find_spec(name) is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,9 +12,9 @@ from results.claims.relations import Closer, Comparison, Crossing, Curve, Part, 
 from results.claims.verdicts import patterns, wanted_places
 from results.selection import flatten
 from runners import catalog
+from runners.arenas import arena_of
 from runners.cards import TaskCard, at_scale, task_card
 from runners.errors import CommandError, suggestion
-from tasks.base import Arena
 
 _PHASES = ("prepare", "problem", "solve", "evaluate")
 
@@ -127,13 +126,4 @@ def metrics(arena: str) -> tuple[str, ...]:
     Raises:
         CommandError: there is no such arena.
     """
-    name = f"tasks.{arena}"
-    try:
-        stated = vars(importlib.import_module(name)).get("ARENA")
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise CommandError(f"there is no arena called '{arena}'") from error
-    if not isinstance(stated, Arena):
-        raise CommandError(f"tasks.{arena} states no ARENA")
-    return tuple(dict.fromkeys(metric.name for board in stated.boards for metric in board.metrics))
+    return tuple(dict.fromkeys(metric.name for board in arena_of(arena).boards for metric in board.metrics))

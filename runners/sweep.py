@@ -22,6 +22,7 @@ from runners.hardware import cores
 from runners.inside import Inside
 from runners.keeper import Keeper
 from runners.planning import Plan, expand, plan
+from runners.prepare import prepared
 from runners.progress import Display
 from runners.session import BAD, Session, command_line, open_cells, open_store
 from runners.supervised import Cell, warm
@@ -171,6 +172,11 @@ def sweep(
         elsewhere=not here,
         tuned=budget is not None,
     )
+
+    if config.prepare:
+        for sentence in prepared(work, budget):
+            print(sentence, flush=True)  # noqa: T201
+        return []
 
     def go(some: Plan) -> list[Status]:
         if here or config.plan:
