@@ -140,7 +140,7 @@ def from_content(content: dict[str, Any], source: str) -> Record:
     """A record from its fields; the mapping is used up.
 
     Raises:
-        RecordError: they are no record, or were written by a newer version.
+        RecordError: they are no record, were written by a newer version, or would lead out of an output folder.
     """
     schema = content.get("schema")
     if not isinstance(schema, int):
@@ -149,6 +149,11 @@ def from_content(content: dict[str, Any], source: str) -> Record:
         raise RecordError(f"{source}: written by a newer bakeoff (schema {schema}, this one reads {SCHEMA})")
     if not content.keys() <= _KNOWN:
         raise RecordError(f"{source}: unknown keys {', '.join(sorted(set(content) - _KNOWN))}")
+    for name in ("id", "task", "method"):  # they become parts of paths
+        if {"", ".", ".."} & set(str(content.get(name, "")).split("/")) or "\0" in str(content[name]):
+            raise RecordError(f"{source}: {name} {content.get(name)!r} is no name")
+    if not isinstance(content.get("seed"), int):
+        raise RecordError(f"{source}: seed {content.get('seed')!r} is no whole number")
     try:
         content["status"] = Status(str(content.get("status")))
         content["schema"] = SCHEMA  # fields that an older schema lacks have their defaults

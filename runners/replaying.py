@@ -109,11 +109,13 @@ def rebuilt(record: Record) -> Pair:
     values = {kind: _plain(record.identity[kind]) for kind in entries}
     for kind in ("method", "task"):
         values[kind] = {key: value for key, value in values[kind].items() if key not in ("name", "version")}
-    values["hardware"] = entries["hardware"].values | values["hardware"]
+    profile = record.settings.get("profile", entries["hardware"].values)
+    values["hardware"] = (
+        profile | values["hardware"] | {"threads": min(int(record.settings.get("threads", 1)), cores())}
+    )
     named = frozenset(values["task"])
     nodes = {kind: values[kind] | {"card": entry.card} for kind, entry in entries.items()}
-    workers = min(int(record.settings.get("workers", 1)), cores())
-    pair = resolve(Choice(record.method, record.task, record.hardware, record.scale, nodes, named), workers)
+    pair = resolve(Choice(record.method, record.task, record.hardware, record.scale, nodes, named))
     pair = replace(pair, protocol=record.protocol, tuning=record.settings.get("tuning", {}))
     if pair.cell(record.seed) != record.cell:
         now, then = flatten(pair.identity(record.seed)), flatten(record.identity)

@@ -38,6 +38,9 @@ def take_in(store: Store, outputs: Path) -> list[str]:
             place = Path(note.read_text(encoding="utf-8").strip())
         except FileNotFoundError:  # another command has just taken it in
             continue
+        if not place.resolve().is_relative_to(outputs.resolve()):
+            sentences.append(f"attempt {note.name} still waits: its note names {place}, outside {outputs}")
+            continue
         try:
             store.add([from_json(place.read_text(encoding="utf-8"), str(place))])
         except (OSError, ValueError, RecordError, StoreError) as error:
