@@ -6,10 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from runners import moments
+from runners import moments, usage
 from runners.errors import CommandError, one_line, suggestion
 from runners.streams import settle
-from runners.usage import HELP
 from runners.verbs import OK, VERBS
 
 NOT_UNDERSTOOD, STOPPED = 2, 130
@@ -28,11 +27,14 @@ def _main(arguments: Sequence[str] | None) -> int:
     moments.begin()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
-        print(HELP)
+        print(usage.of_all())
         return OK if words else NOT_UNDERSTOOD
     try:
         if words[0] not in VERBS:
             raise CommandError(f"there is no command '{words[0]}'{suggestion(words[0], VERBS)}")
+        if {"-h", "--help"} & set(words[1:]):
+            print(usage.of(words[0]))
+            return OK
         return VERBS[words[0]](words[1:])
     except CommandError as error:
         print(f"bakeoff: {one_line(error)}", file=sys.stderr)

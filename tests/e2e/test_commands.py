@@ -17,6 +17,8 @@ import pytest
 
 from results.record import Record, Status, from_json
 from results.store import Store
+from runners import usage
+from runners.verbs import VERBS
 
 Bakeoff = Callable[..., Any]  # the fixture: words in, what was said out
 
@@ -379,3 +381,13 @@ def test_sigterm_stops_a_real_process_with_a_row(arena: Path) -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert [record.status for record in records()] == [Status.INTERRUPTED]
+
+
+def test_every_verb_has_help_with_examples_of_its_own(bakeoff: Bakeoff) -> None:
+    assert usage.VERBS.keys() == VERBS.keys()
+    for verb in VERBS:
+        for word in ("--help", "-h"):
+            said = bakeoff(verb, word)
+            assert said.code == 0
+            assert said.out.startswith(f"bakeoff {verb}")
+            assert f"examples:\n  bakeoff {verb}" in said.out
