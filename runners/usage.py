@@ -95,6 +95,11 @@ VERBS: Mapping[str, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
             "whether a plugin keeps the contract, in sentences",
             ("check method=calibration/mine", "check task=riddles/example"),
         ),
+        "completion": (
+            "",
+            "a script that completes verbs, keys and names in bash",
+            ('completion  # in ~/.bashrc: eval "$(bakeoff completion)"',),
+        ),
         "import": (
             "PATH..",
             "records from folders, record.json files, exports (.jsonl) and other stores (.sqlite)",

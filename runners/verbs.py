@@ -228,4 +228,5 @@ VERBS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "prepare": _verb("runners.prepare", "command"),
     "new": _verb("runners.scaffold", "command"),
     "check": _verb("runners.checking", "command"),
+    "completion": _verb("runners.completion", "command"),
 }
