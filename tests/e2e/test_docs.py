@@ -126,8 +126,7 @@ def test_every_command_is_understood(something: Path, page: str, line: str, tmp_
 def steps() -> Iterator[tuple[str, str, str]]:
     """The blocks of the tutorial in order: kind, title and text."""
     text = TUTORIAL.read_text(encoding="utf-8")
-    for kind, title, body in re.findall(r'```(\w+)(?: title="([^"]*)")?\n(.*?)```', text, re.DOTALL):
-        yield kind, title, body
+    yield from re.findall(r'```(\w+)(?: title="([^"]*)")?\n(.*?)```', text, re.DOTALL)
 
 
 @pytest.fixture
