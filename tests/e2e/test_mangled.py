@@ -1,4 +1,4 @@
-"""Words and files that went wrong in thousands of ways: a clear line each time, never a traceback, never a wrong run."""
+"""Words and files that went wrong in thousands of ways: a clear line each time, and never a wrong run."""
 
 from __future__ import annotations
 
