@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,6 +13,8 @@ from results.record import Record
 from results.store import Store
 from runners import catalog
 from runners.errors import CommandError, one_line, suggestion
+from runners.logs import NAME
+from runners.places import record_file
 
 
 def describe(name: str, form: str) -> str:
@@ -98,4 +101,16 @@ def _attempt_text(record: Record) -> str:
     }
     head = f"{record.method} on {record.task}, seed {record.seed}: {record.status.value}"
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110).rstrip()
-    return "\n\n".join(part for part in (head, text, trace.rstrip()) if part)
+    said = log_file(record)
+    return "\n\n".join(
+        part for part in (head, text, trace.rstrip(), f"what it printed: {said}" if said else "") if part
+    )
+
+
+def log_file(record: Record) -> Path | None:
+    """What an attempt printed, if that is still where it was written."""
+    outputs = record.settings.get("outputs")
+    if not outputs:
+        return None
+    place = record_file(Path(outputs), record.task, record.method, record.seed, record.id).with_name(NAME)
+    return place if place.is_file() else None

@@ -26,6 +26,7 @@ from typing import Any
 from results.record import Record, Status, write
 from runners.attempt import Attempt
 from runners.errors import one_line
+from runners.logs import NAME, into
 from runners.moments import now
 from runners.pair import Pair, board_of
 from runners.places import extend, record_file
@@ -169,8 +170,11 @@ def work(order: Order) -> Answer:
     if link.unwanted(order.attempt):
         return Answer(attempt.cut_off(Status.INTERRUPTED, "asked to stop", "prepare", now()), written=False)
     link.attempt = attempt
+    task, method = pair.choice.task, pair.choice.method
+    log = record_file(outputs, task, method, order.seed, order.attempt).with_name(NAME)
     try:
-        record = attempt.execute()
+        with into(log):
+            record = attempt.execute()
     finally:
         link.attempt = None
     if record.status is Status.INTERRUPTED:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -140,3 +144,48 @@ def test_a_waiting_sweep_takes_over_what_a_dead_one_held(start: Start) -> None:
     assert second.returncode == 0, err
     good = [record for record in records() if record.status is Status.OK]
     assert len(good) == len({record.cell for record in good}) == 8
+
+
+def test_what_an_attempt_prints_is_kept_beside_its_record_and_nowhere_else(bakeoff: Bakeoff) -> None:
+    said = bakeoff("run", "-m", "method=urns/mean", "method.trouble=talks,none", "task=urns/draws", "n_jobs=1")
+    assert said.code == 0
+    assert "said by" not in said.out + said.err
+    logs = list(Path("outputs").rglob("log.txt"))
+    assert [sorted(path.read_text().splitlines()) for path in logs] == [["said by Python", "said by a child"]]
+    assert (logs[0].parent / "record.json").is_file()
+    shown = bakeoff("show", logs[0].parent.name)
+    assert str(logs[0]) in shown.out
+
+
+def test_colours_and_bars_are_for_terminals_that_want_them(arena: Path) -> None:
+    """A pseudo-terminal gets colours, unless NO_COLOR is set; a pipe gets plain lines."""
+    program = (
+        "import sys, configs, methods, tasks\n"
+        f"[p.__path__.append({str(arena)!r} + '/' + p.__name__) for p in (configs, methods, tasks)]\n"
+        "from runners.cli import main\n"
+        "sys.exit(main(['run', '-m', 'method=urns/mean', 'task=urns/draws', 'seed=0,1', 'n_jobs=0', 'force=true']))\n"
+    )
+
+    def seen(**variables: str) -> bytes:
+        leader, follower = pty.openpty()
+        environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+        environment |= {"TERM": "xterm-256color", "COLUMNS": "120", **variables}
+        child = subprocess.Popen(
+            [sys.executable, "-c", program], stdout=follower, stderr=follower, stdin=follower, env=environment
+        )
+        os.close(follower)
+        content = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while piece := os.read(leader, 65536):
+                content += piece
+        os.close(leader)
+        assert child.wait() == 0
+        return content
+
+    coloured, plain = seen(), seen(NO_COLOR="1")
+    assert b"\x1b[32m" in coloured, "green for an attempt that ended well"
+    assert not re.search(rb"\x1b\[[0-9;]*3[0-9]m", plain)
+    assert b"ok" in plain
+    piped = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert b"\x1b" not in piped.stdout + piped.stderr
+    assert piped.stderr.count(b"urns/mean on urns/draws") >= 2
