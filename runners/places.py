@@ -12,6 +12,7 @@ from runners import plugins
 
 PACKAGES = ("configs", "methods", "tasks")
 PLUGINS = "plugins"
+PRELOAD = "BAKEOFF_PRELOAD"  # what the process that workers are forked from imports
 
 
 def roots() -> dict[str, list[str]]:

@@ -26,7 +26,7 @@ from results.record import Status
 from runners.errors import CommandError, one_line
 from runners.moments import now
 from runners.pair import Pair
-from runners.places import roots
+from runners.places import PRELOAD, roots
 from runners.progress import Display
 from runners.watch import GRACE, Meter, excess, kill_group
 from runners.worker import Answer, Order, start, work
@@ -88,7 +88,8 @@ def warm(modules: Iterable[str]) -> None:
     """Start the process that workers are forked from, and let it import these modules while we go on."""
     if multiprocessing.get_start_method(allow_none=True) not in (None, *STANDARD):
         multiprocessing.set_start_method("forkserver", force=True)  # joblib's own method is unknown to our workers
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["runners.worker", *modules])
+    os.environ[PRELOAD] = ",".join(["runners.worker", *modules])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["runners.preload"])
     forkserver.ensure_running()
 
 
