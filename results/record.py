@@ -149,17 +149,19 @@ def from_content(content: dict[str, Any], source: str) -> Record:
         raise RecordError(f"{source}: written by a newer bakeoff (schema {schema}, this one reads {SCHEMA})")
     if not content.keys() <= _KNOWN:
         raise RecordError(f"{source}: unknown keys {', '.join(sorted(set(content) - _KNOWN))}")
-    for name in ("id", "task", "method"):  # they become parts of paths
-        if {"", ".", ".."} & set(str(content.get(name, "")).split("/")) or "\0" in str(content[name]):
-            raise RecordError(f"{source}: {name} {content.get(name)!r} is no name")
-    if not isinstance(content.get("seed"), int):
-        raise RecordError(f"{source}: seed {content.get('seed')!r} is no whole number")
     try:
         content["status"] = Status(str(content.get("status")))
         content["schema"] = SCHEMA  # fields that an older schema lacks have their defaults
-        return Record(**content)
+        record = Record(**content)
     except (TypeError, ValueError) as error:
         raise RecordError(f"{source}: {error}") from error
+    for name in ("id", "task", "method"):  # they become parts of paths
+        text = str(getattr(record, name))
+        if {"", ".", ".."} & set(text.split("/")) or "\0" in text:
+            raise RecordError(f"{source}: {name} {text!r} is no name")
+    if not isinstance(record.seed, int):
+        raise RecordError(f"{source}: seed {record.seed!r} is no whole number")
+    return record
 
 
 def finite(values: dict[str, float]) -> tuple[dict[str, float], list[str]]:

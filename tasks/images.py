@@ -126,7 +126,7 @@ def _cifar10_bytes() -> tuple[tuple[NDArray[np.uint8], NDArray[np.int64]], ...]:
     pictures: dict[str, NDArray[np.uint8]] = {}
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         for member in archive.getmembers():
-            file = archive.extractfile(member) if member.name.endswith(".jpg") else None
+            file = archive.extractfile(member) if member.isfile() and member.name.endswith(".jpg") else None
             if file is not None:
                 pictures[member.name.removeprefix("./")] = np.asarray(Image.open(file).convert("RGB"))
     classes = sorted({name.split("/")[-2] for name in pictures})

@@ -226,7 +226,7 @@ def test_names_that_are_not_there_are_named() -> None:
 
 def test_a_task_without_a_board_is_refused(project: Write) -> None:
     project("configs/task/sums/adding.yaml", TASK_YAML.replace("adding.Adding", "adding.Boardless"))
-    with pytest.raises(CommandError, match=r"tasks\.sums: no board for problems of type Other"):
+    with pytest.raises(CommandError, match=r"the arena sums: no board for problems of type Other"):
         resolved(method="sums/stranger")
 
 
