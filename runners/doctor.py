@@ -81,10 +81,10 @@ def _accelerators(values: dict[str, str]) -> Iterator[Finding]:
 def _extras(values: dict[str, str]) -> Iterator[Finding]:
     wanted: dict[str, list[str]] = {}
     for line in importlib.metadata.requires("bakeoff") or ():
-        extra = re.search(r"extra == ['\"](\w+)['\"]", line)
+        named = re.search(r"extra == ['\"](\w+)['\"]", line)
         package = re.match(r"[\w.-]+", line)
-        if extra and package and package[0] != "bakeoff":
-            wanted.setdefault(extra[1], []).append(package[0])
+        if named and package and package[0] != "bakeoff":
+            wanted.setdefault(named[1], []).append(package[0])
     for extra, packages in sorted(wanted.items()):
         missing = [name for name in packages if not _installed(name)]
         if missing:

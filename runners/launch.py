@@ -142,7 +142,9 @@ def _held_back(word: str) -> str:
         (override,) = OverridesParser.create().parse_overrides([word])
     except HydraException:  # it will be refused with a sentence
         return word
-    return word if override.is_sweep_override() else f"{key}=choice({value})"
+    if override.is_sweep_override():
+        return word
+    return f"{key}=null,null" if override.value() is None else f"{key}=choice({value})"  # choice() takes no null
 
 
 def _check_name(word: str) -> None:

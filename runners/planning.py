@@ -123,6 +123,7 @@ def _values(override: Override) -> list[str]:
         found = [str(item) for item in several]
     else:
         found = [override.get_value_element_as_str()]
+    found = list(dict.fromkeys(found))
     if not found:
         raise CommandError(f"{key}: no values")
     if key in catalog.KINDS:

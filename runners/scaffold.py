@@ -201,6 +201,7 @@ def _card(model: catalog.Entry, target: str, said: Mapping[str, str]) -> str:
     """The YAML of a plugin with another class, its values with their comments, and a card to fill."""
     text = model.path.read_text(encoding="utf-8")
     node = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(node, yaml.MappingNode), "the catalogue has read it"
     begin, end = next((key.start_mark.line, value.end_mark.line) for key, value in node.value if key.value == "card")
     lines = text.splitlines()
     kept = [re.sub(r"^_target_:.*", f"_target_: {target}", line) for line in (*lines[:begin], *lines[end:])]

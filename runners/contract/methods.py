@@ -148,7 +148,7 @@ def repeated(method: str, task: str, bench: Bench) -> Iterator[str]:
 
 def record_faults(kind: type[Any]) -> Iterator[str]:
     """Faults of the class of a record: frozen, keyword-only, without values of its own, no concrete base."""
-    if not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if not kind.__dataclass_params__.frozen:
         yield f"{kind.__name__} is not frozen"
     for item in fields(kind):
         if not item.kw_only:

@@ -228,7 +228,7 @@ def test_an_archive_is_read_in_memory_and_its_members_go_nowhere(
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/pictures.tar.xz").write_bytes(lzma.compress(content.getvalue()))
     monkeypatch.chdir(tmp_path / "a/b")
-    monkeypatch.setattr(images.data, "fetch", lambda *_: tmp_path / "a/b/pictures.tar.xz")
+    monkeypatch.setattr("tasks.data.fetch", lambda *_: tmp_path / "a/b/pictures.tar.xz")
     before = sorted(tmp_path.rglob("*"))
     (train, _), (test, _) = images._cifar10_bytes.__wrapped__()
     assert (len(train), len(test)) == (1, 1), "a link is no picture"

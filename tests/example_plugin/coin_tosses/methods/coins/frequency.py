@@ -20,5 +20,5 @@ class Frequency(Method):
 
     def solve(self, problem: Coin, run: Run) -> float:
         """Toss as often as allowed."""
-        heads = sum(problem.toss() for _ in range(problem.tosses))
+        heads: int = sum(problem.toss() for _ in range(problem.tosses))
         return (heads + self.added) / (problem.tosses + 2 * self.added)
