@@ -30,6 +30,10 @@ from tasks.base import NotApplicable
 from tasks.data import DataCorrupt
 
 SEARCHPATH = "hydra.searchpath="
+# of Hydra's own
+OPTIONS = (
+    "-m", "--multirun", "-c", "--cfg", "-p", "--package", "-i", "--info", "--resolve", "--hydra-help", "--version",
+)  # fmt: skip
 
 
 def run(words: Sequence[str]) -> int:
@@ -41,6 +45,8 @@ def run(words: Sequence[str]) -> int:
     """
     words = _searched(words)
     for word in words:
+        if word.startswith("-") and word.partition("=")[0] not in OPTIONS:
+            raise CommandError(f"run: there is no option '{word}'{suggestion(word, OPTIONS)}")
         _check_name(word)
     sweeping = [word for word in words if word in ("-m", "--multirun")]
     words = [_held_back(word) for word in words] if sweeping else words

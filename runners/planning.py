@@ -150,7 +150,7 @@ def _glob(kind: str, glob: Any) -> list[str]:
 def plan(
     values: Mapping[str, list[str]],
     compose: Compose,
-    default_seed: int,
+    default_seed: Any,
     workers: int = 1,
     *,
     elsewhere: bool = False,

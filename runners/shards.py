@@ -159,8 +159,6 @@ def run_elsewhere(work: Plan, config: DictConfig, context: Any) -> list[Status]:
     Raises:
         CommandError: the launcher cannot be used, or the store does not answer at the beginning.
     """
-    if isinstance(config.jobs, bool) or not isinstance(config.jobs, int) or config.jobs < 1:
-        raise CommandError(f"jobs: expected how many jobs the cells are packed into, got {config.jobs!r}")
     outputs = outputs_of(config)
     store = open_store(config.store, outputs, PATIENCE)
     try:

@@ -36,8 +36,13 @@ def workers_of(config: DictConfig, *, elsewhere: bool = False) -> int:
     """How many attempts run at a time on a machine; 0 means inside this process, -1 one a core of another machine.
 
     Raises:
-        CommandError: more than the cores can carry.
+        CommandError: more than the cores can carry, or a setting of the command has no meaning.
     """
+    if isinstance(config.jobs, bool) or not isinstance(config.jobs, int) or config.jobs < 1:
+        raise CommandError(f"jobs: expected how many jobs the cells are packed into, got {config.jobs!r}")
+    for key in ("plan", "prepare", "force"):
+        if not isinstance(config[key], bool):
+            raise CommandError(f"{key}: expected true or false, got {config[key]!r}")
     given, available = config.n_jobs, cores()
     if isinstance(given, bool) or not isinstance(given, int) or given < -1:
         raise CommandError(f"n_jobs: expected a number of workers, 0 (this process) or -1 (one a core), got {given!r}")
@@ -167,7 +172,7 @@ def sweep(
     work = plan(
         values,
         lambda texts: loader.load_sweep_config(config, fixed + texts),
-        int(config.seed),
+        config.seed,
         max(1, workers),
         elsewhere=not here,
         tuned=budget is not None,

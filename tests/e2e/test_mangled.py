@@ -49,6 +49,8 @@ WRONG: dict[str, tuple[str, ...]] = {
     "hardware.precision": ("[1]",),
     "n_jobs": ("-7", "many", "1.5"),
     "jobs": ("0", "x"),
+    "force": ("maybe", "2", "null"),
+    "prepare": ("later",),
     "protocol": ("tuned well",),
     "store": ("nonsense://x/y",),
     "tracker": ("abacus",),
