@@ -100,11 +100,11 @@ def _digits() -> tuple[tuple[NDArray[np.float32], NDArray[np.int64]], ...]:
 
 
 def _mnist() -> tuple[tuple[NDArray[np.float32], NDArray[np.int64]], ...]:
-    read = ((_idx(images), _idx(labels)) for images, labels in MNIST)
+    read = ((idx(images), idx(labels)) for images, labels in MNIST)
     return tuple(((images[:, None] / 255).astype(np.float32), labels.astype(np.int64)) for images, labels in read)
 
 
-def _idx(file: str) -> NDArray[np.uint8]:
+def idx(file: str) -> NDArray[np.uint8]:
     """An array of the IDX format: two zero bytes, a type, the number of axes, and their lengths."""
     path = data.fetch("mnist", file)
     content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

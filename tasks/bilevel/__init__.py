@@ -174,6 +174,11 @@ def _metrics() -> tuple[Metric, ...]:
     rows = (
         ("regret", "share", "hyper-objective above the best one, as a share of what the start is above it"),
         ("validation_regret", "share", "likewise of the upper objective that the method saw, where regret is on tests"),
+        (
+            "work_to_tolerance",
+            "gradients",
+            "priced work until an offer had a regret of at most 0.05, if one had",
+        ),
         ("lower_gap", "", "g at the returned y above its least value at the returned x"),
         ("infeasibility", "", "largest violation of a constraint by the returned pair"),
         ("stationarity", "share", "norm of the exact hyper-gradient, as a share of that at the start"),

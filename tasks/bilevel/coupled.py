@@ -12,16 +12,17 @@ from scipy import optimize
 from scipy.linalg import null_space
 from torch import Tensor
 
-from tasks.base import Run, Task
+from tasks.base import Run
 from tasks.bilevel import LinearBilevel, Rows, Solution
+from tasks.bilevel.judged import Judged
 from tasks.bilevel.judging import Scale, checked, infeasibility, relative
-from tasks.bilevel.oracles import Landscape, Pair, check_prices, pose, value
+from tasks.bilevel.oracles import Landscape, Pair, pose, value
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoupledPlane(Task):
+class CoupledPlane(Judged):
     """f = norm(x - y2)^2 / 2 + norm(y1 - 1)^2 / 2, g = norm(y1)^2 / 2 - x'y1 + 1'y2, 1'x + 1'y1 + 1'y2 = 0.
 
     g is linear in y2, so that a whole plane of y2 is optimal: y1 = x + 1 and 1'y2 = -2 1'x - n. The best of these has
@@ -30,16 +31,9 @@ class CoupledPlane(Task):
 
     Args:
         size: n; m is 2 n.
-        prices: of every unit, in full gradients of g.
-        budget: in units of work.
     """
 
     size: int
-    prices: dict[str, float]
-    budget: float
-
-    def __post_init__(self) -> None:
-        check_prices(self.prices)
 
     def landscape(self, seed: int) -> Landscape:
         """As functions."""
@@ -146,7 +140,7 @@ class StrongDraw:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoupledStrong(Task):
+class CoupledStrong(Judged):
     """g = norm(x - y)^2 / 2 under A y + H x = 0, with x in {B x = 0}; f = sin(c'x + d'y) + log(norm(x + y)^2 + 1).
 
     y* = M x is linear, so with x = Z z, where Z spans the set of x, Phi = sin(p'z) + log(norm(Q z)^2 + 1). For a given
@@ -159,18 +153,14 @@ class CoupledStrong(Task):
         size: n = m.
         constraints: rows of A and H; the paper has 90 with n = 100.
         fixed: rows of B; the paper has 45.
-        prices: of every unit, in full gradients of g.
-        budget: in units of work.
     """
 
     size: int
     constraints: int
     fixed: int
-    prices: dict[str, float]
-    budget: float
 
     def __post_init__(self) -> None:
-        check_prices(self.prices)
+        super().__post_init__()
         if not 0 < self.constraints < self.size or not 0 <= self.fixed < self.size:
             raise ValueError("constraints must be from 1, and fixed from 0, to below size")
 

@@ -7,16 +7,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from tasks.base import Run, Task
+from tasks.base import Run
 from tasks.bilevel import HyperparameterBilevel, Rows, Solution
+from tasks.bilevel.judged import Judged
 from tasks.bilevel.judging import Scale, checked, infeasibility, least, minimised
-from tasks.bilevel.oracles import Landscape, Objective, check_prices, pose, unchanged, value
+from tasks.bilevel.oracles import Landscape, Objective, pose, unchanged, value
 from tasks.bilevel.tables import CLASSES, Source, Table, check, draw
 from tasks.preparation import Preparation
 
@@ -33,7 +34,7 @@ class World:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hyperparameters(Task, ABC):
+class Hyperparameters(Judged, ABC):
     """A softmax regression whose lower problem is strongly convex; the judge solves it to 1e-8.
 
     Args:
@@ -46,10 +47,9 @@ class Hyperparameters(Task, ABC):
         lowest, highest: bounds of every hyperparameter.
         start: of every hyperparameter.
         warm_steps: steps of a fit from the start.
-        prices: of every unit, in full gradients of g.
-        budget: in units of work.
     """
 
+    offers_scored: ClassVar[int] = 24  # each one needs a model
     source: Source
     pool: int
     train: int
@@ -60,11 +60,9 @@ class Hyperparameters(Task, ABC):
     highest: float
     start: float
     warm_steps: int
-    prices: dict[str, float]
-    budget: float
 
     def __post_init__(self) -> None:
-        check_prices(self.prices)
+        super().__post_init__()
         if not self.lowest < self.start < self.highest:
             raise ValueError("the start must lie between lowest and highest")
 

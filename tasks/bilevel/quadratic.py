@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from scipy import optimize
 from torch import Tensor
 
-from tasks.base import Run, Task
+from tasks.base import Run
 from tasks.bilevel import Bilevel, Rows, SecondOrderBilevel, SingleStep, Solution
+from tasks.bilevel.judged import Judged
 from tasks.bilevel.judging import Scale, checked, infeasibility, relative
-from tasks.bilevel.oracles import Landscape, Noise, check_prices, pose, unchanged, value
+from tasks.bilevel.oracles import Landscape, Noise, pose, unchanged, value
 
 RIDGE = 0.1  # f holds RIDGE / 2 norm(x)^2
 Array = NDArray[np.float64]
@@ -110,31 +112,41 @@ def draw(rng: np.random.Generator, size: int, kappa: float, flat: float = 0.0) -
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quadratic(Task):
+class _OnQuadratic(Judged, ABC):
+    """A task on a drawn quadratic.
+
+    Args:
+        size: n and m.
+        kappa: condition number of H, of its eigenvalues that are not 0.
+    """
+
+    size: int
+    kappa: float
+
+    def drawn(self, seed: int) -> Draw:
+        """The arrays."""
+        return draw(self.stream(seed), self.size, self.kappa)
+
+    def trivial(self, seed: int) -> Solution:
+        """The start."""
+        return Solution(torch.from_numpy(self.drawn(seed).start))
+
+    def best(self, seed: int) -> Solution:
+        """The optimum."""
+        return Solution(torch.from_numpy(hyper_objective(self.drawn(seed)).best()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quadratic(_OnQuadratic):
     """g = y'H y / 2 - y'(B x + c), f = norm(y - t)^2 / 2 + 0.05 norm(x)^2.
 
     B is orthogonal; c, t and x0 are normal, y0 = 0.
 
     Args:
-        size: n and m.
-        kappa: condition number of H.
         noise: standard deviation of the entries of gradients.
-        prices: of every unit, in full gradients of g.
-        budget: in units of work.
     """
 
-    size: int
-    kappa: float
     noise: float
-    prices: dict[str, float]
-    budget: float
-
-    def __post_init__(self) -> None:
-        check_prices(self.prices)
-
-    def drawn(self, seed: int) -> Draw:
-        """The arrays."""
-        return draw(self.stream(seed), self.size, self.kappa)
 
     def problem(self, seed: int) -> SecondOrderBilevel:
         """The problem of a seed."""
@@ -158,17 +170,9 @@ class Quadratic(Task):
             scores["lower_gap"] = value(landscape.lower, solution.upper, solution.lower) - least
         return scores
 
-    def trivial(self, seed: int) -> Solution:
-        """The start."""
-        return Solution(torch.from_numpy(self.drawn(seed).start))
-
-    def best(self, seed: int) -> Solution:
-        """The optimum."""
-        return Solution(torch.from_numpy(hyper_objective(self.drawn(seed)).best()))
-
 
 @dataclass(frozen=True, kw_only=True)
-class FlatQuadratic(Task):
+class FlatQuadratic(_OnQuadratic):
     """A quadratic g with many minimisers, in a box; of them the one that is best for f counts.
 
     A share of the eigenvalues of H is 0, and B x + c lies in the range of H. While the box does not bind, which its
@@ -176,23 +180,12 @@ class FlatQuadratic(Task):
     Phi(x) = norm(P (B'x + c' - t))^2 / 2 + 0.05 norm(x)^2, where P projects onto the range of H, B = H B', c = H c'.
 
     Args:
-        size: n and m.
-        kappa: of the eigenvalues that are not 0.
         flat: share of those that are.
         box: each entry of y is at most this.
-        prices: of every unit, in full gradients of g.
-        budget: in units of work.
     """
 
-    size: int
-    kappa: float
     flat: float
     box: float
-    prices: dict[str, float]
-    budget: float
-
-    def __post_init__(self) -> None:
-        check_prices(self.prices)
 
     def drawn(self, seed: int) -> Draw:
         """The arrays."""
@@ -215,14 +208,6 @@ class FlatQuadratic(Task):
             least = value(landscape.lower, solution.upper, torch.from_numpy(solved))
             scores["lower_gap"] = value(landscape.lower, solution.upper, solution.lower) - least
         return scores
-
-    def trivial(self, seed: int) -> Solution:
-        """The start."""
-        return Solution(torch.from_numpy(self.drawn(seed).start))
-
-    def best(self, seed: int) -> Solution:
-        """The optimum."""
-        return Solution(torch.from_numpy(hyper_objective(self.drawn(seed)).best()))
 
     def _phi(self, given: Draw, x: Array) -> tuple[float, Array]:
         """Phi(x), and the lower solution that it belongs to."""
@@ -247,27 +232,11 @@ class FlatQuadratic(Task):
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuadraticStep(Task):
+class QuadraticStep(_OnQuadratic):
     """One step in x on the problem of `Quadratic`, from y0 = y*(x0); the direction is judged.
 
     Args:
-        size: n and m.
-        kappa: condition number of H.
-        prices: of every unit, in full gradients of g.
-        budget: in units of work, for one direction.
     """
-
-    size: int
-    kappa: float
-    prices: dict[str, float]
-    budget: float
-
-    def __post_init__(self) -> None:
-        check_prices(self.prices)
-
-    def drawn(self, seed: int) -> Draw:
-        """The arrays."""
-        return draw(self.stream(seed), self.size, self.kappa)
 
     def problem(self, seed: int) -> SingleStep:
         """The problem of a seed."""
@@ -282,10 +251,6 @@ class QuadraticStep(Task):
         solution = checked(solution, given.landscape())
         true = torch.from_numpy(hyper_objective(given).gradient(given.start))
         return {"gradient_cosine": cosine(torch.from_numpy(given.start) - solution.upper, true)}
-
-    def trivial(self, seed: int) -> Solution:
-        """No step."""
-        return Solution(torch.from_numpy(self.drawn(seed).start))
 
     def best(self, seed: int) -> Solution:
         """A step down the exact hyper-gradient."""

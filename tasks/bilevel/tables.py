@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import gzip
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks import data
+from tasks.images import MNIST, ImageSet, idx
+from tasks.images import check as check_images
 
-MNIST = (
-    ("train30k-images-idx3-ubyte.gz", "train30k-labels-idx1-ubyte.gz"),
-    ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
-)
 CLASSES = 10
 
 
@@ -47,10 +43,7 @@ def check(source: Source) -> None:
     Raises:
         DataMissing: they are not.
     """
-    if source is Source.MNIST:
-        for pair in MNIST:
-            for file in pair:
-                data.check("mnist", file)
+    check_images(ImageSet(source.value))
 
 
 def draw(source: Source, rng: np.random.Generator, pool: int, sizes: tuple[int, int, int]) -> Table:
@@ -83,19 +76,10 @@ def _images(source: Source, pool: int) -> tuple[NDArray[np.float64], NDArray[np.
         pixels, labels = load_digits(return_X_y=True)
         images, known = pixels.reshape(-1, 8, 8) / 16, 0
     else:
-        read = [(_idx(pair[0]), _idx(pair[1])) for pair in MNIST]
+        read = [(idx(pair[0]), idx(pair[1])) for pair in MNIST]
         images, known = np.concatenate([it[0] for it in read]) / 255, len(read[0][0])
         labels = np.concatenate([it[1] for it in read])
     width = images.shape[1] // pool
     pooled = images.reshape(len(images), width, pool, width, pool).mean(axis=(2, 4)).reshape(len(images), -1)
     features = np.concatenate([pooled, np.ones((len(pooled), 1))], axis=1)
     return features, labels.astype(np.int64), known
-
-
-def _idx(file: str) -> NDArray[np.uint8]:
-    """An array of the IDX format: two zero bytes, a type, the number of axes, and their lengths."""
-    path = data.fetch("mnist", file)
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    axes = content[3]
-    shape = tuple(int.from_bytes(content[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(axes))
-    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes).reshape(shape)

@@ -471,3 +471,10 @@ def test_the_last_oracle_call_beyond_the_budget_books_nothing() -> None:
     with pytest.raises(BudgetSpent):
         problem.second_order(x, y, y)
     assert problem.ledger.total(PRICED) == 1
+
+
+def test_the_work_to_the_tolerance_is_that_of_the_first_offer_below_it() -> None:
+    points = [{"metrics": {"regret": regret}, "cost": {"work": work}} for regret, work in ((1.0, 0.0), (0.2, 3.0))]
+    assert QUADRATIC.score_curve(points) == {}
+    low = [{"metrics": {"regret": regret}, "cost": {"work": work}} for regret, work in ((0.05, 7.0), (0.01, 9.0))]
+    assert QUADRATIC.score_curve([*points, {"metrics": {}, "cost": {"work": 5.0}}, *low]) == {"work_to_tolerance": 7.0}
