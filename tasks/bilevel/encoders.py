@@ -92,7 +92,8 @@ class EncoderFsdd(Listening):
         kept = self.labelled_pieces + self.validation_pieces
         if not self.longest <= self.labelled_pieces <= kept <= 10 * TRAINING_TAKES:
             raise ValueError(
-                f"each speaker has {10 * TRAINING_TAKES} recordings for training, and a string needs longest"
+                f"each speaker has {10 * TRAINING_TAKES} recordings for training: labelled_pieces must be at least "
+                f"{self.longest}, and together with validation_pieces no more than there are"
             )
 
     def check(self) -> None:
