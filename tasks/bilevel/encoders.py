@@ -50,8 +50,9 @@ class EncoderImages(Listening):
         if wanted > len(train) or self.labelled_pieces > self.training_pieces:
             raise ValueError(f"{wanted} images are wanted, but {self.images.value} has {len(train)} for training")
         order = self.stream(seed, "pieces").permutation(len(train))
+        spread = float(train.inputs.std())  # so that frames have a variance of 1, as those of speech; empty ones stay 0
         return Supply(
-            pieces=[*train.inputs[:, 0], *test.inputs[:, 0]],
+            pieces=[*train.inputs[:, 0] / spread, *test.inputs[:, 0] / spread],
             symbols=np.concatenate([train.labels, test.labels]) + 1,
             labelled=(order[: self.labelled_pieces],),
             training=(order[: self.training_pieces],),

@@ -158,7 +158,7 @@ def _gradient(function: Callable[[tuple[Tensor, ...]], Tensor], *vectors: Tensor
     with torch.enable_grad():
         reached = function(leaves)
     slopes = torch.autograd.grad(reached, leaves)
-    return float(reached), tuple(slope.to(it.device) for slope, it in zip(slopes, vectors, strict=True))
+    return reached.item(), tuple(slope.to(it.device) for slope, it in zip(slopes, vectors, strict=True))
 
 
 def _batches(count: int, size: int, key: tuple[object, ...]) -> Callable[[int], Numbers]:

@@ -14,6 +14,8 @@ from torch.nn import functional
 from tasks.bilevel.listeners import Encoder, Shapes, Weights
 from tasks.bilevel.strings import Numbers, Strings
 
+SMALL = 0.01  # lengths below it are not scaled to 1: empty frames have none, and a slope of 1 over it
+
 
 @dataclass(frozen=True, kw_only=True)
 class SelfSupervision(ABC):
@@ -143,8 +145,8 @@ class Contrast(SelfSupervision):
         later = steps[:, :, None] + torch.arange(1, self.ahead + 1)
         frames = patches(strings.inputs, encoder.stride)[batch[:, :, None], :, later].flatten(0, 1)
         embedded = functional.linear(frames, weights["embedded"], weights["embedded_shift"])
-        predicted = functional.normalize(predicted.view(-1, self.ahead, self.size), dim=2)
-        embedded = functional.normalize(embedded, dim=2)  # (A, K, size)
+        predicted = functional.normalize(predicted.view(-1, self.ahead, self.size), dim=2, eps=SMALL)
+        embedded = functional.normalize(embedded, dim=2, eps=SMALL)  # (A, K, size)
         total = len(embedded)
         shifts = rng.integers(1, total, size=(total, self.negatives))
         others = embedded[torch.from_numpy((np.arange(total)[:, None] + shifts) % total)]  # (A, negatives, K, size)

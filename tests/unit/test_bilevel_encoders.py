@@ -497,6 +497,7 @@ def test_the_level_is_looked_for_on_the_curve() -> None:
 
 
 def test_fields_that_make_no_task_are_refused() -> None:
+    far = replace(CAUSAL, lower=replace(CONTRASTING, ahead=50))
     with pytest.raises(ValueError, match="prices must name lower_values"):
         replace(DIGITS, prices={"lower_gradients": 1.0})
     with pytest.raises(ValueError, match="strings of 4 to 3 symbols are none"):
@@ -512,7 +513,7 @@ def test_fields_that_make_no_task_are_refused() -> None:
     with pytest.raises(ValueError, match="anchors 2 or more"):
         replace(CONTRASTING, anchors=1)
     with pytest.raises(ValueError, match="is too short for 50 steps ahead"):
-        replace(CAUSAL, lower=replace(CONTRASTING, ahead=50)).problem(0).lower_value(torch.zeros(10_000))
+        far.evaluate(far.trivial(0), 0, run())
 
 
 def test_generic_methods_cannot_enter() -> None:
@@ -677,7 +678,7 @@ def test_a_step_goes_down_the_mixture(task: Any, mixture: Mixture, make_run: Mak
     slope = mixture.upper * f_y + mixture.lower * g_y
     clear = slope.abs() > 1e-5
     torch.testing.assert_close(
-        (solution.lower - y)[clear], -6e-3 * slope.sign()[clear], rtol=2e-2, atol=1e-6, msg="the encoder"
+        (solution.lower - y)[clear], -6e-3 * slope.sign()[clear], rtol=2e-2, atol=1e-6
     )
     assert torch.equal(solution.upper, x) == (mixture.upper == 0)
     if mixture.upper:
