@@ -116,10 +116,10 @@ def _upper(ledger: Ledger, listener: Listener, labelled: Strings, passes: int) -
         return (len(labelled) if rows is None else len(rows)) / passes
 
     def valued(x: Tensor, y: Tensor, rows: Rows = None) -> float:
-        return _value(lambda both: f(*both, rows), x, y)
+        return _value(lambda both: f(both[0], both[1], rows), x, y)
 
     def sloped(x: Tensor, y: Tensor, rows: Rows = None) -> tuple[float, Tensor, Tensor]:
-        reached, (f_x, f_y) = _gradient(lambda both: f(*both, rows), x, y)
+        reached, (f_x, f_y) = _gradient(lambda both: f(both[0], both[1], rows), x, y)
         return reached, f_x, f_y
 
     return {
@@ -135,10 +135,10 @@ def _lower(ledger: Ledger, listener: Listener, unlabelled: Strings) -> dict[str,
         return 1.0 if rows is None else len(rows) / len(unlabelled)
 
     def valued(y: Tensor, rows: Rows = None, draw: int = 0) -> float:
-        return _value(lambda one: listener.unsupervised(*one, unlabelled, rows, draw), y)
+        return _value(lambda one: listener.unsupervised(one[0], unlabelled, rows, draw), y)
 
     def sloped(y: Tensor, rows: Rows = None, draw: int = 0) -> tuple[float, Tensor]:
-        reached, (g_y,) = _gradient(lambda one: listener.unsupervised(*one, unlabelled, rows, draw), y)
+        reached, (g_y,) = _gradient(lambda one: listener.unsupervised(one[0], unlabelled, rows, draw), y)
         return reached, g_y
 
     return {

@@ -32,7 +32,7 @@ class Layout:
 
     def views(self, vector: Tensor) -> Weights:
         """The weights by name."""
-        parts = vector.split([int(np.prod(shape)) for _, shape in self.shapes])
+        parts = torch.split(vector, [int(np.prod(shape)) for _, shape in self.shapes])
         return {name: part.view(shape) for (name, shape), part in zip(self.shapes, parts, strict=True)}
 
     def start(self, rng: np.random.Generator) -> Tensor:

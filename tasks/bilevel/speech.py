@@ -111,7 +111,8 @@ def mel_filters(bands: int) -> NDArray[np.float64]:
         scaled: NDArray[np.float64] = 2595 * np.log10(1 + frequency / 700)
         return scaled
 
-    corners = np.linspace(*mel(np.array([LOWEST, RATE / 2])), bands + 2)
+    first, last = mel(np.array([LOWEST, RATE / 2])).tolist()
+    corners = np.linspace(first, last, bands + 2)
     points = mel(np.arange(TRANSFORM // 2 + 1) * RATE / TRANSFORM)
     rising = (points - corners[:-2, None]) / (corners[1] - corners[0])
     falling = (corners[2:, None] - points) / (corners[1] - corners[0])
@@ -133,4 +134,5 @@ def log_mel(samples: NDArray[np.float64], filters: NDArray[np.float64], hop: int
     power = np.abs(np.fft.rfft(windows * np.hanning(WINDOW), TRANSFORM, axis=1)) ** 2
     energies = np.log(power @ filters.T + FAINT).T
     centred = energies - energies.mean(axis=1, keepdims=True)
-    return (centred / max(float(centred.std()), 1e-3)).astype(np.float32)
+    scaled: Piece = (centred / max(float(centred.std()), 1e-3)).astype(np.float32)
+    return scaled

@@ -331,7 +331,7 @@ def test_reconstruction_is_the_error_on_masked_frames_alone() -> None:
     for row, length in enumerate(strings.lengths.tolist()):
         hidden = {at + more for at in np.flatnonzero(begins[row]) for more in (0, 1) if at + more < length}
         errors = [float((strings.inputs[row, :, at].double() ** 2).mean()) for at in sorted(hidden)]
-        expected.append(np.mean(errors) if errors else 0.0)
+        expected.append(float(np.mean(errors)) if errors else 0.0)
     weights = listener.body.views(y)
     known = replace(strings, inputs=strings.inputs.double())
     got = TELLING.loss(listener.encoder, weights, known, np.arange(10), 10, np.random.default_rng(5))
@@ -366,14 +366,21 @@ def test_gradients_agree_with_differences_of_values(task: Any) -> None:
     rows = np.array([0, 3, 5])
     reached, f_x, f_y = problem.upper_gradient(x, y, rows=rows)
     below, g_y = problem.lower_gradient(y, rows=rows, draw=2)
+
+    def upper_at(u: Tensor, v: Tensor, move: float) -> float:
+        return float(problem.upper_value(x + move * u, y + move * v, rows=rows))
+
+    def lower_at(v: Tensor, move: float) -> float:
+        return float(problem.lower_value(y + move * v, rows=rows, draw=2))
+
     assert reached == pytest.approx(problem.upper_value(x, y, rows=rows), rel=1e-12)
     assert below == pytest.approx(problem.lower_value(y, rows=rows, draw=2), rel=1e-12)
     for _ in range(5):
         u, v = (torch.from_numpy(rng.normal(size=len(it))) for it in (x, y))
         for slope, along, value in (
-            (f_x, u, lambda move, u=u: problem.upper_value(x + move * u, y, rows=rows)),
-            (f_y, v, lambda move, v=v: problem.upper_value(x, y + move * v, rows=rows)),
-            (g_y, v, lambda move, v=v: problem.lower_value(y + move * v, rows=rows, draw=2)),
+            (f_x, u, functools.partial(upper_at, u, 0 * v)),
+            (f_y, v, functools.partial(upper_at, 0 * u, v)),
+            (g_y, v, functools.partial(lower_at, v)),
         ):
             difference = (value(1e-6) - value(-1e-6)) / 2e-6
             assert float(slope @ along) == pytest.approx(difference, rel=1e-5, abs=1e-7)
@@ -392,14 +399,15 @@ def test_rows_are_priced_alike_on_both_levels(task: Any) -> None:
     problem = task.problem(0)
     x, y = problem.upper_start, problem.lower_start
     expected = 0.0
-    for ask, price in (
+    asked: tuple[tuple[Callable[[], object], float], ...] = (
         (lambda: problem.upper_gradient(x, y), 6 / 10),
         (lambda: problem.upper_gradient(x, y, rows=np.arange(3)), 3 / 10),
         (lambda: problem.upper_value(x, y), 3 / 10),
         (lambda: problem.lower_gradient(y), 1.0),
         (lambda: problem.lower_gradient(y, rows=np.arange(4), draw=1), 4 / 10),
         (lambda: problem.lower_value(y), 0.5),
-    ):
+    )
+    for ask, price in asked:
         ask()
         expected += price
         assert problem.ledger.total(PRICED) == pytest.approx(expected)
@@ -677,9 +685,7 @@ def test_a_step_goes_down_the_mixture(task: Any, mixture: Mixture, make_run: Mak
     assert solution.lower is not None
     slope = mixture.upper * f_y + mixture.lower * g_y
     clear = slope.abs() > 1e-5
-    torch.testing.assert_close(
-        (solution.lower - y)[clear], -6e-3 * slope.sign()[clear], rtol=2e-2, atol=1e-6
-    )
+    torch.testing.assert_close((solution.lower - y)[clear], -6e-3 * slope.sign()[clear], rtol=2e-2, atol=1e-6)
     assert torch.equal(solution.upper, x) == (mixture.upper == 0)
     if mixture.upper:
         clear = f_x.abs() > 1e-5
