@@ -25,6 +25,8 @@ from tasks.metering import Oracle
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tasks.training import Recipe
+
 Rows: TypeAlias = NDArray[np.int64] | None  # numbers of the examples of a minibatch; None for all
 
 LOWER_VALUES = "lower_values"  # passes over the lower examples; so are all units but the last four
@@ -47,6 +49,9 @@ UNITS = (
     CONSTRAINT_PULLBACKS,
     JOINT_PROJECTIONS,
 )
+
+
+ENCODER_UNITS = (LOWER_VALUES, LOWER_GRADIENTS, UPPER_VALUES, UPPER_GRADIENTS)  # of a `SharedEncoder`
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,42 @@ class SingleStep(SecondOrderBilevel):
     """
 
 
+@dataclass(frozen=True, kw_only=True)
+class SharedEncoder(Problem):
+    """Two losses of one encoder: f(x, y) of a head x on an encoder y, on few labelled rows, and g(y) on many others.
+
+    g does not depend on x and has many minimisers, so that y is a product of the method and not an answer of the
+    judge: what is judged is the pair as it is returned. That is another solution than a `Bilevel` asks for, and
+    networks have none of the Lipschitz constants that it promises, so this problem type stands beside it.
+
+    Vectors are flat, without gradients: x is (n,), y (m,). They start as float32; answers have the type of the vectors
+    that are asked about. g is an expectation over masks or negatives, and `draw` numbers one of these. Amounts are
+    counted in passes over all unlabelled rows: a minibatch of b rows, from either level, is b / `unlabelled` of one.
+
+    Args:
+        upper_start, lower_start: where everybody starts.
+        labelled, unlabelled: rows of f and of g.
+        upper_value: (x, y, rows=None) -> f as a float.
+        upper_gradient: (x, y, rows=None) -> (f, f_x, f_y).
+        lower_value: (y, rows=None, draw=0) -> g as a float.
+        lower_gradient: (y, rows=None, draw=0) -> (g, g_y).
+        upper_batch, lower_batch: number of a minibatch -> its rows; the same for all methods, pass after pass.
+        recipe: optimiser, batch size and learning rate of everybody; how many steps is for the method to say.
+    """
+
+    upper_start: Tensor
+    lower_start: Tensor
+    labelled: int
+    unlabelled: int
+    upper_value: Oracle[float]
+    upper_gradient: Oracle[tuple[float, Tensor, Tensor]]
+    lower_value: Oracle[float]
+    lower_gradient: Oracle[tuple[float, Tensor]]
+    upper_batch: Callable[[int], NDArray[np.int64]]
+    lower_batch: Callable[[int], NDArray[np.int64]]
+    recipe: Recipe
+
+
 def _metrics() -> tuple[Metric, ...]:
     lower = Direction.LOWER
     rows = (
@@ -182,6 +223,25 @@ def _metrics() -> tuple[Metric, ...]:
         ("lower_gap", "", "g at the returned y above its least value at the returned x"),
         ("infeasibility", "", "largest violation of a constraint by the returned pair"),
         ("stationarity", "share", "norm of the exact hyper-gradient, as a share of that at the start"),
+    )
+    return tuple(Metric(name, unit, lower, meaning) for name, unit, meaning in rows)
+
+
+def _encoder_metrics() -> tuple[Metric, ...]:
+    lower = Direction.LOWER
+    rows = (
+        (
+            "token_error",
+            "share",
+            "edits from the labels that are read greedily to the right ones, by the number of these",
+        ),
+        ("test_loss", "nats per label", "f on test strings"),
+        ("lower_loss", "", "g on test strings"),
+        (
+            "work_to_level",
+            "gradients",
+            "priced work until an offer had the token error that the task names, if one had",
+        ),
     )
     return tuple(Metric(name, unit, lower, meaning) for name, unit, meaning in rows)
 
@@ -206,6 +266,11 @@ ARENA = Arena(
                     "cosine between the step taken and the exact hyper-gradient",
                 ),
             ),
+        ),
+        Board(
+            problem=SharedEncoder,
+            solution="the head x and the encoder y, both of them, as `Solution`",
+            metrics=_encoder_metrics(),
         ),
     ),
 )
