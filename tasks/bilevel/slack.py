@@ -75,12 +75,12 @@ class SlackBounds(Judged):
     @property
     def ceiling(self) -> SlackCeiling:
         """The best losses that are known; the budget has no part in them."""
-        return SlackCeiling(version=1, task=replace(self, budget=0.0), parts=("test", "validation"))
+        return SlackCeiling(version=1, task=replace(self, budget=0.0), judged_on=("test", "validation"))
 
     @property
     def tuning_ceiling(self) -> SlackCeiling:
         """The same on rows by which values of methods are chosen."""
-        return SlackCeiling(version=1, task=replace(self, budget=0.0), parts=("tuning",))
+        return SlackCeiling(version=1, task=replace(self, budget=0.0), judged_on=("tuning",))
 
     def preparations(self) -> dict[str, Preparation]:
         """The ceiling."""
@@ -168,12 +168,12 @@ class SlackCeiling(Preparation):
 
     Args:
         task: whose problem is solved.
-        parts: test, validation or tuning.
+        judged_on: test, validation or tuning.
     """
 
     per_seed = True
     task: SlackBounds
-    parts: tuple[str, ...]
+    judged_on: tuple[str, ...]
 
     def build(self, seed: int, run: Run) -> None:
         """Search for each part."""
@@ -182,7 +182,7 @@ class SlackCeiling(Preparation):
         bounds = [(self.task.lowest, self.task.highest)] * self.task.train
         grid = np.linspace(self.task.lowest, self.task.highest, 9)
         even = [torch.full_like(landscape.upper_start, float(entry)) for entry in grid]
-        for name in self.parts:
+        for name in self.judged_on:
             objective = machine.losses[name]
 
             def sloped(point: Array, objective: Objective = objective) -> tuple[float, Array]:
@@ -201,5 +201,5 @@ class SlackCeiling(Preparation):
     def load(self, folder: Path) -> dict[str, Any]:
         """The scale of each part, and by `<part>_point` the x that is best there."""
         found = json.loads((folder / "ceiling.json").read_text(encoding="utf-8"))
-        points = {f"{name}_point": torch.tensor(found[f"{name}_point"], dtype=torch.float64) for name in self.parts}
-        return {**{name: Scale(*found[name]) for name in self.parts}, **points}
+        points = {f"{name}_point": torch.tensor(found[f"{name}_point"], dtype=torch.float64) for name in self.judged_on}
+        return {**{name: Scale(*found[name]) for name in self.judged_on}, **points}
