@@ -21,8 +21,7 @@ class AiPOD(Method):
         grad = f_x + D' f_y - (g_xy' + D' H) u
 
     with D and P as in `methods/bilevel/_linear.py`, P_x the projection onto the fibre over x. The body of the
-    paper was not at hand, so S and N are ours. Its variant E-AiPOD, which projects more rarely, would save nothing at
-    the arena's prices, where products with known matrices are free, and is left out.
+    paper was not at hand, so S and N are ours. `e_aipod` is its variant that projects more rarely.
 
     Deviations:
         1. All N terms are summed; a random cut gives the same on average and more noise.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from methods.base import Method, Run
-from tasks.bilevel import HyperparameterBilevel, Solution
+from tasks.bilevel import HyperparameterBilevel, ProgramBilevel, Solution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class RandomSearch(Method):
 
     fit_steps: int | None
 
-    def solve(self, problem: HyperparameterBilevel, run: Run) -> Solution:
+    def solve(self, problem: HyperparameterBilevel | ProgramBilevel, run: Run) -> Solution:
         """Draw until the budget is spent."""
         low, high = problem.bounds.T
         best = float("inf")

@@ -134,6 +134,31 @@ class LinearBilevel(CoupledBilevel):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProgramBilevel(CoupledBilevel):
+    """The lower problem is a convex quadratic program in y under A y + B x <= offset, and x are hyperparameters.
+
+    Args:
+        upper_matrix: B (k, n).
+        lower_matrix: A (k, m).
+        offset: (k,).
+        second_order: (x, y, v, rows=None) -> (g_yy v, g_xy' v), sizes m and n, from one differentiation of <g_y, v>.
+        solve_lower: x -> the y (m,) that solves the program, and the multipliers (k,); costs `warm_steps`.
+        bounds: (n, 2), lowest and highest value; `project_upper` keeps to them.
+        fit_and_validate: (x, steps) -> (f, y) after so many steps of the solver; costs its steps and one f.
+        warm_steps: steps that a solution needs.
+    """
+
+    upper_matrix: Tensor
+    lower_matrix: Tensor
+    offset: Tensor
+    second_order: Oracle[tuple[Tensor, Tensor]]
+    solve_lower: Oracle[tuple[Tensor, Tensor]]
+    bounds: Tensor
+    fit_and_validate: Oracle[tuple[float, Tensor]]
+    warm_steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bilevel(CoupledBilevel):
     """Nothing couples x and y but g: k = 0, and the joint projection is that of the two simple sets."""
 

@@ -1,9 +1,7 @@
 """Dirichlet calibration against its authors' code.
 
-The reference numbers come from `dirichletcal/calib/multinomial.py` of dirichletcal/dirichlet_python at
-b03f65fc6582cad89497b977b3b33a3c4fe48e39 (jax, float64), run on `rows` and `labels` below:
-`MultinomialRegression(method='Full', reg_lambda=0.02, reg_mu=0.03, reg_norm=True, ref_row=False, optimizer='newton')`,
-started from the identity.
+The reference numbers come from the call of `tests/affine_examples.py` with
+`method='Full', reg_lambda=0.02, reg_mu=0.03, reg_norm=True`.
 """
 
 from __future__ import annotations
@@ -14,8 +12,7 @@ from scipy.special import gammaln, softmax
 
 from methods.calibration._affine import fit
 from methods.calibration.dirichlet import Dirichlet
-from tasks.calibration import LabelledProbabilities, Labels, Probabilities
-from tasks.metering import Ledger, Oracle
+from tests.affine_examples import OnlyRandom, labels, problem, rows
 
 AUTHORS = [
     [0.3982461, 0.2413753, 0.3603786],
@@ -29,18 +26,6 @@ AUTHORS_MAP = [
     [0.1684911, 0.1036729, 0.0985625, 0.6336689],
 ]
 FREE = Dirichlet(strengths=(1.0,), diagonal=0.0, folds=3, floor=1e-12)  # the paper's objective
-
-
-def rows(count: int, classes: int, shift: int) -> Probabilities:
-    """Probability vectors (count, classes) that are the same everywhere."""
-    index = np.arange(1, count * classes + 1, dtype=float).reshape(count, classes)
-    raw = ((index * 0.6180339887498949 + shift * 0.1) % 1.0) ** 2 + 0.02
-    vectors: Probabilities = raw / raw.sum(axis=1, keepdims=True)
-    return vectors
-
-
-def labels(count: int, classes: int) -> Labels:
-    return (np.arange(count) * 7 // 3) % classes
 
 
 def test_the_minimum_is_the_authors() -> None:
@@ -61,30 +46,16 @@ def test_the_weights_are_those_of_off_diagonal_and_intercept_regularisation() ->
         Dirichlet(strengths=(1.0,), diagonal=-1.0, folds=3, floor=1e-12)
 
 
-class OnlyRandom:
-    """A run of which a method may only draw."""
-
-    def __init__(self) -> None:
-        self.rng = np.random.default_rng(0)
-
-
 def test_it_undoes_the_map_that_densities_of_dirichlet_form_make() -> None:
     # p given class k is Dirichlet distributed with alpha_k: the posterior is softmax((alpha - 1) log p + offsets)
     rng = np.random.default_rng(3)
     alpha = np.array([[4.0, 1.0, 2.0], [1.0, 3.0, 1.0], [2.0, 1.5, 5.0]])
     known = rng.integers(3, size=6_000)
     seen = np.stack([rng.dirichlet(alpha[label]) for label in known])
-    ledger = Ledger()
-    problem = LabelledProbabilities(
-        ledger=ledger,
-        classes=("a", "b", "c"),
-        unlabelled=seen[None],
-        labelled=Oracle(ledger, "labels", lambda: (seen[None], known)),
-    )
     method = Dirichlet(strengths=(1.0, 1e-5), diagonal=1e-6, folds=3, floor=1e-12)
     normaliser = gammaln(alpha.sum(axis=-1)) - gammaln(alpha).sum(axis=-1)
     asked = rows(40, 3, 2)
     true = softmax(np.log(asked) @ (alpha - 1).T + normaliser, axis=-1)
-    answers = method.solve(problem, OnlyRandom())(asked[None])  # type: ignore[arg-type]
+    answers = method.solve(problem(seen[None], known), OnlyRandom())(asked[None])  # type: ignore[arg-type]
     np.testing.assert_allclose(answers[0], true, atol=0.05)
     assert np.abs(asked - true).max() > 0.3  # it had something to undo

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from methods.distillation._buffer import Buffer
 from methods.distillation._losses import ForwardKL, Objective, SkewForwardKL, SkewReverseKL
@@ -17,26 +16,7 @@ from runners import catalog
 from runners.build import build
 from tasks.base import read_only
 from tasks.distillation import TokenData
-from tasks.distillation.measures import TokenBatch
-
-NO_BATCH = TokenBatch(torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, dtype=torch.bool), torch.ones(1, 0).bool())
-
-
-def loss_of(objective: Objective, teacher: Tensor, student: Tensor) -> Tensor:
-    return objective.loss(teacher, student, NO_BATCH)
-
-
-def laws(*rows: tuple[float, ...]) -> Tensor:
-    """Logits of given probabilities."""
-    return torch.tensor(rows, dtype=torch.float64).log()
-
-
-def authors_input() -> tuple[Tensor, Tensor]:
-    """Teacher and student logits (2, 3, 5) of the comparison with the authors' code; these rows are scored there."""
-    n = torch.arange(2 * 3 * 5, dtype=torch.float32).reshape(2, 3, 5)
-    scored = torch.tensor([[False, True, True], [True, True, False]])
-    return (3 * torch.sin(1.7 * n))[scored], (3 * torch.cos(2.3 * n))[scored]
-
+from tests.fidelity.released import authors_input, laws, loss_of
 
 # --- losses ---
 

@@ -1,9 +1,7 @@
 """Matrix scaling against the code of the authors of Dirichlet calibration and against scikit-learn.
 
-The reference numbers come from `dirichletcal/calib/multinomial.py` of dirichletcal/dirichlet_python at
-b03f65fc6582cad89497b977b3b33a3c4fe48e39 (jax, float64), run on `rows` and `labels` below:
-`MultinomialRegression(method='Full', reg_lambda=0.01, reg_format='identity', ref_row=False, optimizer='newton')`,
-started from the identity.
+The reference numbers come from the call of `tests/affine_examples.py` with
+`method='Full', reg_lambda=0.01, reg_format='identity'`.
 """
 
 from __future__ import annotations
@@ -17,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 
 from methods.calibration._affine import Maps, fit, identity
 from methods.calibration.matrix import MatrixScaling
-from tasks.calibration import LabelledProbabilities, Labels, Probabilities
-from tasks.metering import Ledger, Oracle
+from tasks.calibration import Probabilities
+from tests.affine_examples import OnlyRandom, labels, problem, rows
 
 AUTHORS = [
     [0.4133004, 0.244828, 0.3418716],
@@ -26,18 +24,6 @@ AUTHORS = [
     [0.3124801, 0.381635, 0.3058849],
     [0.3173249, 0.3417607, 0.3409144],
 ]
-
-
-def rows(count: int, classes: int, shift: int) -> Probabilities:
-    """Probability vectors (count, classes) that are the same everywhere."""
-    index = np.arange(1, count * classes + 1, dtype=float).reshape(count, classes)
-    raw = ((index * 0.6180339887498949 + shift * 0.1) % 1.0) ** 2 + 0.02
-    vectors: Probabilities = raw / raw.sum(axis=1, keepdims=True)
-    return vectors
-
-
-def labels(count: int, classes: int) -> Labels:
-    return (np.arange(count) * 7 // 3) % classes
 
 
 def answers(maps: Maps, asked: Probabilities) -> Probabilities:
@@ -84,23 +70,6 @@ def test_lanes_do_not_touch_each_other() -> None:
     for index in np.ndindex(2, 3):
         alone = fit(scores[index[1]], labels(20, 3), penalties[index[0], 0])
         np.testing.assert_allclose(together[index], alone, atol=1e-7)
-
-
-class OnlyRandom:
-    """A run of which a method may only draw."""
-
-    def __init__(self) -> None:
-        self.rng = np.random.default_rng(0)
-
-
-def problem(known: Probabilities, given: Labels) -> LabelledProbabilities:
-    ledger = Ledger()
-    return LabelledProbabilities(
-        ledger=ledger,
-        classes=tuple("abcdefgh"[: known.shape[-1]]),
-        unlabelled=known,
-        labelled=Oracle(ledger, "labels", lambda: (known, given), price=len(given)),
-    )
 
 
 def test_cross_validation_turns_where_labels_say_so_and_stays_where_they_say_nothing() -> None:

@@ -1,9 +1,7 @@
 """Vector scaling against the code of the authors of Dirichlet calibration, which has it as its diagonal form.
 
-The reference numbers come from `dirichletcal/calib/multinomial.py` of dirichletcal/dirichlet_python at
-b03f65fc6582cad89497b977b3b33a3c4fe48e39 (jax, float64), run on `rows` and `labels` below:
-`MultinomialRegression(method='Diag', reg_lambda=0.01, reg_format='identity', ref_row=False, optimizer='newton')`,
-started from the identity.
+The reference numbers come from the call of `tests/affine_examples.py` with
+`method='Diag', reg_lambda=0.01, reg_format='identity'`.
 """
 
 from __future__ import annotations
@@ -16,8 +14,8 @@ from scipy.special import log_softmax, softmax
 from methods.base import NotApplicable
 from methods.calibration._affine import Maps, fit, identity
 from methods.calibration.vector import VectorScaling
-from tasks.calibration import LabelledProbabilities, Labels, Probabilities
-from tasks.metering import Ledger, Oracle
+from tasks.calibration import Probabilities
+from tests.affine_examples import OnlyRandom, labels, problem, rows
 
 AUTHORS = [
     [0.3606777, 0.3267602, 0.3125621],
@@ -27,22 +25,10 @@ AUTHORS = [
 ]
 
 
-def rows(count: int, classes: int, shift: int) -> Probabilities:
-    """Probability vectors (count, classes) that are the same everywhere."""
-    index = np.arange(1, count * classes + 1, dtype=float).reshape(count, classes)
-    raw = ((index * 0.6180339887498949 + shift * 0.1) % 1.0) ** 2 + 0.02
-    vectors: Probabilities = raw / raw.sum(axis=1, keepdims=True)
-    return vectors
-
-
 def penalty(classes: int, strength: float) -> Maps:
     weights = np.where(identity(classes) > 0, strength, np.inf)
     weights[:, classes] = strength
     return weights
-
-
-def labels(count: int, classes: int) -> Labels:
-    return (np.arange(count) * 7 // 3) % classes
 
 
 def test_the_minimum_is_the_authors() -> None:
@@ -66,23 +52,6 @@ def test_an_independent_optimiser_finds_no_less(count: int, classes: int, streng
     own = np.concatenate([np.diag(fitted[:, :classes]), fitted[:, classes]])
     assert loss(own) <= found.fun + 1e-12
     np.testing.assert_allclose(own, found.x, atol=1e-4)
-
-
-def problem(known: Probabilities, given: Labels) -> LabelledProbabilities:
-    ledger = Ledger()
-    return LabelledProbabilities(
-        ledger=ledger,
-        classes=tuple("abcdefgh"[: known.shape[-1]]),
-        unlabelled=known,
-        labelled=Oracle(ledger, "labels", lambda: (known, given), price=len(given)),
-    )
-
-
-class OnlyRandom:
-    """A run of which a method may only draw."""
-
-    def __init__(self) -> None:
-        self.rng = np.random.default_rng(0)
 
 
 def test_a_known_map_is_found_again_and_few_labels_are_refused() -> None:

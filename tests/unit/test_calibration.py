@@ -43,26 +43,10 @@ from tasks.language_models import Architecture, HubModel, train_tokenizer
 from tasks.metering import Ledger, Oracle, fingerprint
 from tasks.preparation import identity
 from tasks.training import Recipe
+from tests.text_examples import CORPUS, EXAMPLES, Toy
 
 FRUIT = Template(instruction="", query="Text: ", answer="Colour:", words=("yellow", "red"))
 ASKED = Template(instruction="Name the colour.", query="Q: ", answer="A:", words=("amber", "scarlet"))
-EXAMPLES = tuple(Example(f"{name} number {count}", label) for count in range(30) for label, name in enumerate("ab"))
-
-
-class Toy(LabelledTexts):
-    """Sixty texts of two classes."""
-
-    def pools(self) -> Pools:
-        return Pools(EXAMPLES[:20], EXAMPLES[20:40], EXAMPLES[40:])
-
-    def check(self) -> None:
-        pass
-
-    def surroundings(self) -> dict[str, str]:
-        return {}
-
-
-CORPUS = Toy(classes=("a", "b"), longest=None)
 MODEL = FewShotTrained(
     version=1,
     corpus=CORPUS,

@@ -23,7 +23,6 @@ from runners.preparing import ensure
 from runners.run import Nobody
 from tasks.base import Diverged, Invalid, NotApplicable, Run
 from tasks.calibration import ARENA, CONTENT_FREE, PromptPool, Reading, Selection
-from tasks.calibration.corpora import Example, LabelledTexts, Pools
 from tasks.calibration.encoders import Encoder
 from tasks.calibration.pool_models import IGNORED, Phrasing, TemplateTrained, Verbalizer, padded
 from tasks.calibration.pool_synthetic import SyntheticPool
@@ -35,24 +34,8 @@ from tasks.calibration.token_reading import TokenReader, label_words
 from tasks.language_models import Architecture, train_tokenizer
 from tasks.metering import Ledger
 from tasks.training import Recipe
+from tests.text_examples import CORPUS, EXAMPLES
 
-EXAMPLES = tuple(Example(f"{name} number {count}", label) for count in range(30) for label, name in enumerate("ab"))
-
-
-class Toy(LabelledTexts):
-    """Sixty texts of two classes."""
-
-    def pools(self) -> Pools:
-        return Pools(EXAMPLES[:20], EXAMPLES[20:40], EXAMPLES[40:])
-
-    def check(self) -> None:
-        pass
-
-    def surroundings(self) -> dict[str, str]:
-        return {}
-
-
-CORPUS = Toy(classes=("a", "b"), longest=None)
 MODEL = TemplateTrained(
     version=1,
     corpus=CORPUS,
