@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Arena, Board, Direction, Metric, Problem
+from tasks.bilevel.samplers import BOARD as SAMPLER_BOARD
 from tasks.metering import Oracle
 
 if TYPE_CHECKING:
@@ -207,5 +208,6 @@ ARENA = Arena(
                 ),
             ),
         ),
+        SAMPLER_BOARD,
     ),
 )
