@@ -22,6 +22,8 @@ from methods.bilevel._loop import Steps, finite
 from tasks.bilevel import Solution
 from tasks.bilevel.samplers import DenoisingBilevel, LangevinBilevel, SamplerBilevel
 
+FIRST, SECOND, TINY = 0.9, 0.999, 1e-12  # of Adam; the last is small beside gradients of any scale
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -122,20 +124,52 @@ def score_function(given: Chain, x: Tensor, path: Path) -> Tensor:
     return given.pulled(x, before, times, w)[0]
 
 
+class Moments:
+    """Steps in the weights of a network: Adam (Kingma and Ba 2015), the first a tenth of rate times radius long.
+
+    They do not shorten, so that none may be as long as the first of `Steps`. The rule of `Steps`, one number times the
+    gradient, was tried and stalls half way there: weights of a network differ too much in how steep Phi is.
+
+    Args:
+        problem: gives the radius and the set of x.
+        rate: of a tenth of the radius, the length of the first step.
+    """
+
+    def __init__(self, problem: DenoisingBilevel, rate: float) -> None:
+        start = problem.upper_start
+        self._problem, self._count = problem, 0
+        self._length = rate * problem.upper_radius / 10 / len(start) ** 0.5  # of the step in each coordinate
+        self._mean, self._square = torch.zeros_like(start), torch.zeros_like(start)
+
+    def take(self, x: Tensor, direction: Tensor) -> Tensor:
+        """x after a step against a direction (n,).
+
+        Raises:
+            Diverged: the direction is not finite.
+        """
+        finite(direction)
+        self._count += 1
+        self._mean = FIRST * self._mean + (1 - FIRST) * direction
+        self._square = SECOND * self._square + (1 - SECOND) * direction**2
+        mean, square = self._mean / (1 - FIRST**self._count), self._square / (1 - SECOND**self._count)
+        return self._problem.project_upper(x - self._length * mean / (square.sqrt() + TINY))
+
+
 def follow(problem: SamplerBilevel, run: Run, rate: float, estimate: Callable[[Tensor], Tensor | None]) -> Solution:
     """Go down estimates of the gradient, offering every x.
 
     Args:
         problem: gives the start.
         run: takes the offers.
-        rate: see `Steps`.
+        rate: see `Steps`, or `Moments` where x are the weights of a network.
         estimate: x -> an estimate (n,) of the gradient there, or None where there is none yet.
 
     Raises:
         BudgetSpent: the last offer is the answer.
         Diverged: a direction is not finite.
     """
-    x, steps = problem.upper_start, Steps(problem, rate)
+    x = problem.upper_start
+    steps = Moments(problem, rate) if isinstance(problem, DenoisingBilevel) else Steps(problem, rate)
     run.offer(Solution(x))
     while True:
         direction = estimate(x)

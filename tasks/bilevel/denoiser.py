@@ -2,8 +2,8 @@
 
 The variance-preserving diffusion of Song et al. 2021 (arXiv 2011.13456) in T steps, sampled as by Ho et al. 2020 (arXiv
 2006.11239, equation 7) with the larger of their two variances, so that every step is Gaussian with a spread above 0 in
-which x has no part. The network sees the image and not the noise, through a tanh: samples then stay near the
-images, and so does the reward, whatever x is.
+which x has no part. The network says the velocity of Salimans and Ho 2022 (arXiv 2202.00512): where it said the noise,
+few steps would explode, and where it said the image, late steps would make Phi far steeper than early ones.
 """
 
 from __future__ import annotations
@@ -56,17 +56,18 @@ class Denoiser:
     def build(self) -> nn.Sequential:
         """A network with fresh weights; x is its parameters one after the other."""
         layers = [nn.Linear(one, other) for one, other in itertools.pairwise(self.sizes)]
-        return nn.Sequential(layers[0], nn.SiLU(), layers[1], nn.SiLU(), layers[2], nn.Tanh())
+        return nn.Sequential(layers[0], nn.SiLU(), layers[1], nn.SiLU(), layers[2])
 
     def image(self, x: Tensor, particles: Tensor, levels: Tensor) -> Tensor:
-        """The image (K, 64), from -1 to 1, that the network of weights x (n,) sees in particles at levels (K,)."""
+        """The image (K, 64) that the network of weights x (n,) sees in particles at levels (K,)."""
         hidden, place = self.inputs(particles, levels), 0
         for number, (one, other) in enumerate(itertools.pairwise(self.sizes)):
             matrix = x[place : place + one * other].view(other, one)
             place += one * other
             hidden = linear(hidden if not number else silu(hidden), matrix, x[place : place + other])
             place += other
-        return hidden.tanh()
+        left = self.left().to(particles.dtype)[levels][:, None]
+        return left.sqrt() * particles - (1 - left).sqrt() * hidden
 
     def inputs(self, particles: Tensor, levels: Tensor) -> Tensor:
         """What the network is given: particles and waves of time (K, 72)."""
@@ -129,7 +130,7 @@ class TrainedDenoiser(Preparation):
             share = levels[at][:, None]
             noised = share.sqrt() * clean + (1 - share).sqrt() * noise
             seen: Tensor = network(self.denoiser.inputs(noised, at))
-            return ((seen - clean) ** 2).mean()
+            return ((seen - share.sqrt() * noise + (1 - share).sqrt() * clean) ** 2).mean()
 
         fit(run, network, self.recipe, draw, objective)
         weights = nn.utils.parameters_to_vector(network.parameters()).detach().cpu().numpy()

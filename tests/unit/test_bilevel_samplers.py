@@ -17,7 +17,7 @@ from torch import Tensor
 
 from methods.base import Diverged, Method, NotApplicable
 from methods.bilevel._loop import Steps
-from methods.bilevel._sampler import Chain, at, chain, covariance, pathwise, score_function, walk
+from methods.bilevel._sampler import Chain, Moments, at, chain, covariance, pathwise, score_function, walk
 from methods.bilevel.implicit_diffusion import ImplicitDiffusion
 from methods.bilevel.implicit_diffusion_queue import ImplicitDiffusionQueue, _Backward, _Forward
 from methods.bilevel.nested_sampler import NestedSampler
@@ -206,7 +206,7 @@ def test_oracles_of_langevin_agree_with_differences() -> None:
 
     slopes = differences(lambda it: float(potential(X, it).sum()), particles)
     torch.testing.assert_close(problem.drift(X, particles, None), -slopes, atol=1e-7, rtol=1e-6)
-    upper = torch.stack([differences(lambda it, row=row: float(potential(it, row[None])), X) for row in particles])
+    upper = torch.stack([differences(lambda it: float(potential(it, row[None])), X) for row in particles])  # noqa: B023
     torch.testing.assert_close(problem.potential_gradient_upper(X, particles), upper, atol=1e-7, rtol=1e-6)
 
     def loss(here: Tensor) -> Tensor:
@@ -278,10 +278,9 @@ def paths(problem: DenoisingBilevel, built: torch.nn.Sequential, x: Tensor, nois
         turns = [2.0**k * (level + 0.5) / horizon * math.pi / 2 for k in range(4)]
         waves = torch.tensor([math.cos(it) for it in turns] + [math.sin(it) for it in turns], dtype=x.dtype)
         inputs = torch.cat([here, waves.expand(len(here), 8)], dim=1)
-        means = [
-            (math.sqrt(before) * beta * seen(flat, inputs) + math.sqrt(alpha[level]) * (1 - before) * here) / (1 - left)
-            for flat in (x, first)
-        ]
+        images = [math.sqrt(left) * here - math.sqrt(1 - left) * seen(flat, inputs) for flat in (x, first)]
+        own = math.sqrt(alpha[level]) * (1 - before) * here
+        means = [(math.sqrt(before) * beta * image + own) / (1 - left) for image in images]
         total = total + problem.weight * ((means[0] - means[1]) ** 2).sum() / (2 * beta) / len(here)
         here = means[0] + math.sqrt(beta) * noise
     return total - ((here.mean(dim=1) + 1) / 2).mean()
@@ -354,7 +353,7 @@ def test_the_noise_schedule_keeps_the_variance_and_ends_in_noise() -> None:
 def test_images_are_the_digits() -> None:
     images = digits()
     assert images.shape == (1797, 64)
-    assert (images.min(), images.max()) == (-1, 1)
+    assert (float(images.min()), float(images.max())) == (-1, 1)
     assert float(brightness(images).mean()) == pytest.approx(4.8842 / 16, rel=1e-4)  # scikit-learn: mean of 0 to 16
 
 
@@ -506,7 +505,7 @@ def test_work_and_depth_to_the_tolerance_are_those_of_the_first_offer_below_it()
 
 def test_the_start_of_the_modes_scores_1_and_their_optimum_0() -> None:
     first = MODES.evaluate(MODES.trivial(0), 0, use())
-    assert (first["regret"], first["stationarity"]) == (pytest.approx(1), pytest.approx(1))
+    assert [first["regret"], first["stationarity"]] == pytest.approx([1, 1])
     best = MODES.evaluate(MODES.best(0), 0, use())
     assert best["regret"] == pytest.approx(0, abs=1e-9)
     assert best["stationarity"] < 1e-4
@@ -631,10 +630,10 @@ def test_methods_get_on_with_the_modes(method: Method, most: float, make_run: Ma
 @pytest.mark.parametrize(
     "method",
     [
-        ImplicitDiffusionQueue(queue=2, pipelined=True, rate=0.3),
-        ImplicitDiffusionQueue(queue=2, pipelined=False, rate=0.3),
-        NestedSampler(steps=1, size=1.0, warm=False, rate=0.3),
-        UnrolledSampler(steps=1, size=1.0, differentiated=2, warm=False, rate=0.3),
+        ImplicitDiffusionQueue(queue=2, pipelined=True, rate=1.0),
+        ImplicitDiffusionQueue(queue=2, pipelined=False, rate=1.0),
+        NestedSampler(steps=1, size=1.0, warm=False, rate=1.0),
+        UnrolledSampler(steps=1, size=1.0, differentiated=2, warm=False, rate=1.0),
     ],
     ids=repr,
 )
@@ -661,7 +660,8 @@ def test_particles_go_on_or_restart(make_run: MakeRun, monkeypatch: pytest.Monke
     import methods.bilevel.nested_sampler as module
 
     for warm in (False, True):
-        problem, starts = replace(MODES, budget=100.0).problem(0), []
+        problem = replace(MODES, budget=100.0).problem(0)
+        starts: list[Tensor] = []
 
         def watched(given: Chain, run: Run, x: Tensor, start: Tensor, starts: list[Tensor] = starts) -> Any:
             starts.append(start)
@@ -677,6 +677,22 @@ def test_steps_work_on_samplers() -> None:
     problem = MODES.problem(0)
     moved = Steps(problem, 0.5).take(problem.upper_start, X)
     assert float((moved - problem.upper_start).norm()) == pytest.approx(0.5 * 6**0.5)
+
+
+def test_weights_of_a_network_move_by_adam() -> None:
+    problem, _ = denoising()
+    problem = replace(problem, upper_radius=3.0)
+    x, held = problem.upper_start, problem.upper_start.clone().requires_grad_(True)
+    adam = torch.optim.Adam([held], lr=0.5 * 0.3 / len(x) ** 0.5, eps=1e-12)
+    moments = Moments(problem, 0.5)
+    for key in range(5):
+        held.grad = torch.from_numpy(np.random.default_rng(key).normal(size=len(x)))
+        adam.step()
+        x = moments.take(x, held.grad)
+        torch.testing.assert_close(x, held.detach())
+        assert key or float((x - problem.upper_start).norm()) == pytest.approx(0.15)
+    with pytest.raises(Diverged, match="iterate is not finite"):
+        moments.take(x, x / 0)
 
 
 # --- pairing ---
