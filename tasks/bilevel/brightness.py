@@ -116,7 +116,6 @@ class DigitsBrightness(Sampled):
     """
 
     units: ClassVar[tuple[str, ...]] = DENOISING_UNITS
-    offers_scored: ClassVar[int] = 40  # each one takes the judge's paths through two networks
     judge: Judge
     particles: int
     radius: float
