@@ -23,6 +23,7 @@ from torch import Tensor
 
 from methods.base import Diverged, Run
 from tasks.bilevel import CoupledBilevel, Rows, Solution
+from tasks.bilevel.samplers import SamplerBilevel
 
 
 def outer_rounds(problem: CoupledBilevel) -> Iterator[int]:
@@ -38,7 +39,7 @@ class Steps:
         rate: of the radius, the length of the first step.
     """
 
-    def __init__(self, problem: CoupledBilevel, rate: float) -> None:
+    def __init__(self, problem: CoupledBilevel | SamplerBilevel, rate: float) -> None:
         self._problem, self._length, self._squares = problem, rate * problem.upper_radius, 0.0
 
     def size(self, direction: Tensor) -> float:

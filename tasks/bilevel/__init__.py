@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Arena, Board, Direction, Metric, Problem
+from tasks.bilevel.samplers import BOARD as SAMPLER_BOARD
 from tasks.metering import Oracle
 
 if TYPE_CHECKING:
@@ -297,5 +298,6 @@ ARENA = Arena(
             solution="the head x and the encoder y, both of them, as `Solution`",
             metrics=_encoder_metrics(),
         ),
+        SAMPLER_BOARD,
     ),
 )
