@@ -155,7 +155,7 @@ def differences(function: Callable[[Tensor], float], at: Tensor, width: float = 
 
 def deviations(x: Tensor, y: Tensor) -> tuple[float, float]:
     """What each player of `ZERO_SUM` could still gain, by value iteration against the other."""
-    game, (one, two) = ZERO_SUM.game(0), (softmax(it.reshape(3, 2).numpy()) for it in y.split([6, 6]))
+    game, (one, two) = ZERO_SUM.game(0), (softmax(it.reshape(3, 2).numpy()) for it in (y[:6], y[6:]))
     reward, moves, hot = game.reward(x).numpy(), game.transition.numpy(), ZERO_SUM.temperature
     entropies = [-(it * np.log(it)).sum(axis=1) for it in (one, two)]
     both = np.einsum("sa,sb,sab->s", one, two, reward) + hot * (entropies[0] - entropies[1])

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import functools
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.autograd.functional import hessian
 
 from tasks.base import Diverged
-from tasks.bilevel import BACKUPS, EVALUATIONS, GAME_UNITS, PULLBACKS, Rows, SecondOrderBilevel, StackelbergGame
-from tasks.bilevel.oracles import Landscape, Objective, Pair, pose
-from tasks.metering import Oracle
+from tasks.bilevel import Rows
+from tasks.bilevel.oracles import Landscape, Objective, second_order
 
 ROUNDS = 500  # of policy iteration, which needs about ten
 PRECISION = 1e-12  # of best answers, relative
 MARGIN = 1.5  # by which stated smoothness exceeds what was measured
-Kind = TypeVar("Kind", bound=StackelbergGame)
+POWERS = 8  # of a Hessian, which is enough for the margin
 
 
 def centred(logits: Tensor) -> Tensor:
@@ -53,11 +49,13 @@ class Decision:
         """The values (S,) of a policy (S, B)."""
         policy = log_policy.exp()
         earned = (policy * (self.reward - self.temperature * log_policy)).sum(dim=1)
-        return torch.linalg.solve(self._lasting(policy), earned)
+        values: Tensor = torch.linalg.solve(self._lasting(policy), earned)
+        return values
 
     def visits(self, log_policy: Tensor, start: Tensor) -> Tensor:
         """The discounted visits (S,) of a policy (S, B), which sum to sum(start) / (1 - gamma)."""
-        return torch.linalg.solve(self._lasting(log_policy.exp()).T, start)
+        often: Tensor = torch.linalg.solve(self._lasting(log_policy.exp()).T, start)
+        return often
 
     def backup(self, q: Tensor) -> Tensor:
         """The soft Bellman backup of q (S, B)."""
@@ -157,7 +155,7 @@ class Game(ABC):
         y = self.answer(x)
         phi = self.payoff(x, y)
         (slope,) = torch.autograd.grad(phi, x)
-        return Reached(float(phi), slope, y.detach())
+        return Reached(float(phi.detach()), slope, y.detach())
 
     def landscape(self) -> Landscape:
         """As functions of flat vectors. L is measured when it is first asked for."""
@@ -185,13 +183,31 @@ class Game(ABC):
         )
 
     def _steepest(self, objective: Objective) -> float:
-        """The largest curvature in y at a few policies, with a margin: bounds for all policies are far too large."""
-        x = self.upper_start
-        ways = torch.arange(1.0, len(self.lower_start) + 1, dtype=x.dtype)
-        probes = [self.lower_start, self.answer(x).detach(), 0.5 * self.answer(x).detach()]
-        probes += [self.centre(size * torch.cos(size * ways**2)) for size in (1.0, 2.0)]
-        curved = [hessian(lambda y: objective(x, y, None), y) for y in probes]
-        return MARGIN * max(float(torch.linalg.matrix_norm(it, 2)) for it in curved)
+        """The largest curvature in y at a few x and y, with a margin: bounds for all policies are far too large."""
+        first = self.upper_start
+        aside = 2 * self.upper_radius / len(first) ** 0.5 * _wave(first)
+        found = []
+        for x in (first, self.project(first + aside), self.project(first - aside)):
+            best = self.answer(x).detach()
+            for y in (self.lower_start, best, 0.5 * best, self.centre(2 * _wave(best))):
+                found.append(_curvature(objective, x, y))
+        return MARGIN * max(found)
+
+
+def _wave(like: Tensor) -> Tensor:
+    """Entries between -1 and 1 without a pattern."""
+    return torch.cos(torch.arange(1.0, len(like) + 1, dtype=like.dtype) ** 2)
+
+
+def _curvature(objective: Objective, x: Tensor, y: Tensor) -> float:
+    """The largest curvature in y, by power iteration."""
+    vector, size = _wave(y), 0.0
+    for _ in range(POWERS):
+        vector = second_order(objective, x, y, vector / vector.norm())[0]
+        size = float(vector.norm())
+        if not size:
+            break
+    return size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,64 +248,3 @@ class Followed(Game):
     def centre(self, y: Tensor) -> Tensor:
         """The nearest y whose logits sum to 0 in each state."""
         return centred(y.reshape(-1, self.actions)).flatten()
-
-
-def check_game_prices(prices: Mapping[str, float]) -> None:
-    """Refuse a price list that leaves something out, since that would then be free.
-
-    Raises:
-        ValueError: a price is missing, or belongs to nothing.
-    """
-    if set(prices) != set(GAME_UNITS):
-        raise ValueError(f"prices of a game must name {', '.join(GAME_UNITS)}; got {', '.join(prices)}")
-
-
-def check_game(discount: float, temperature: float) -> None:
-    """Refuse what has no values or no unique answer.
-
-    Raises:
-        ValueError: a number is outside its range.
-    """
-    if not 0 < discount < 1:
-        raise ValueError(f"the discount must be above 0 and below 1, got {discount:g}")
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"the temperature must be above 0, got {temperature:g}")
-
-
-def pose_flat(game: Game, prices: Mapping[str, float], budget: float) -> dict[str, Any]:
-    """The fields of `SecondOrderBilevel` over a game, with a fresh ledger."""
-    flat = pose(SecondOrderBilevel, game.landscape(), prices, budget, tangent=game.centre)
-    return {item.name: getattr(flat, item.name) for item in fields(flat)}
-
-
-def pose_followed(kind: type[Kind], game: Followed, prices: Mapping[str, float], budget: float, **more: Any) -> Kind:
-    """The problem over a game with one follower."""
-    flat = pose_flat(game, prices, budget)
-    ledger, given = flat["ledger"], game.decision(game.upper_start)
-
-    def backup(x: Tensor, q: Tensor) -> Tensor:
-        return game.decision(x.detach()).backup(q.detach())
-
-    def evaluate(x: Tensor, y: Tensor, start: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        here, policy = game.decision(x.detach()), game.log_policy(y.detach())
-        values = here.evaluated(policy)
-        return here.ahead(values), values, here.visits(policy, game.start if start is None else start.detach())
-
-    def pullback(x: Tensor, values: Tensor, weights: Tensor) -> Pair:
-        x, values = x.detach().requires_grad_(True), values.detach().requires_grad_(True)
-        total = (weights.detach() * game.decision(x).ahead(values)).sum()
-        both = torch.autograd.grad(total, (x, values), materialize_grads=True)
-        return both[0], both[1]
-
-    return kind(
-        **flat,
-        states=len(game.start),
-        actions=game.actions,
-        discount=given.discount,
-        temperature=given.temperature,
-        start=game.start.clone(),
-        backup=Oracle(ledger, BACKUPS, backup),
-        evaluate_policy=Oracle(ledger, EVALUATIONS, evaluate),
-        pullback=Oracle(ledger, PULLBACKS, pullback),
-        **more,
-    )

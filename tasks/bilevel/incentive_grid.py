@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from tasks.bilevel import StackelbergGame
-from tasks.bilevel.games import Decision, Followed, pose_followed
+from tasks.bilevel.games import Decision, Followed
 from tasks.bilevel.grids import walk
 from tasks.bilevel.on_game import OnGame
+from tasks.bilevel.posed_games import pose_followed
 
 
 class Cost(enum.StrEnum):

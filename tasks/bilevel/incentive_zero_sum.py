@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from tasks.bilevel import BACKUPS, EVALUATIONS, ZeroSumGame
-from tasks.bilevel.games import pose_flat
 from tasks.bilevel.on_game import OnGame
 from tasks.bilevel.oracles import Pair
+from tasks.bilevel.posed_games import pose_flat
 from tasks.bilevel.rivals import Rivals
 from tasks.metering import Oracle
 
@@ -55,11 +55,12 @@ class IncentiveZeroSum(OnGame):
         own_size = self.states * self.actions
 
         def payoff(x: Tensor, y: Tensor) -> Tensor:
-            one, two = (torch.softmax(it.reshape(self.states, -1), dim=1) for it in y.split([own_size, own_size]))
+            one, two = (torch.softmax(it.reshape(self.states, -1), dim=1) for it in (y[:own_size], y[own_size:]))
             met = torch.einsum("sa,sb,sabt->st", one, two, moves)
             hurt = torch.einsum("sa,sb,sab->s", one, two, harm)
             lasting = torch.eye(self.states, dtype=met.dtype) - self.discount * met
-            return start @ torch.linalg.solve(lasting, hurt) + self.price / 2 * x @ x
+            total: Tensor = start @ torch.linalg.solve(lasting, hurt)
+            return total + self.price / 2 * x @ x
 
         return Rivals(
             payoff=payoff,

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from tasks.base import Diverged, Run
 from tasks.bilevel import Solution
-from tasks.bilevel.games import Game, Reached, check_game, check_game_prices
+from tasks.bilevel.games import Game, Reached
 from tasks.bilevel.judged import Judged
 from tasks.bilevel.judging import Scale, checked, infeasibility
 from tasks.bilevel.oracles import value
+from tasks.bilevel.posed_games import check_game, check_game_prices
 from tasks.preparation import Preparation
 
-STEPS = 200  # of L-BFGS from each start
+STEPS = 100  # of L-BFGS from each start
 
 
 @dataclass(frozen=True, kw_only=True)

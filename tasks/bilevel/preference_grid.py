@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from tasks.bilevel import PreferenceGame
-from tasks.bilevel.games import Decision, Followed, Reached, pose_followed
+from tasks.bilevel.games import Decision, Followed, Reached
 from tasks.bilevel.grids import reached_cells, walk
 from tasks.bilevel.on_game import OnGame
+from tasks.bilevel.posed_games import pose_followed
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ class PreferenceGrid(OnGame):
         f = E over pairs of segments of pi_y of the cross-entropy of the preference between the two + ridge / 2 |x|^2
 
     Which is preferred is drawn with the odds of Bradley and Terry, exp(return of one) to exp(return of the other), by
-    the true reward times `sharpness`; r_x foretells it by the same rule, without `sharpness`. As in the paper (arXiv
-    2402.06886, as far as is known; its text was not at hand) pairs come from the current policy, so f depends on y.
+    the true reward times `sharpness`; r_x foretells it by the same rule, so that both are in one unit. As in the
+    paper (arXiv 2402.06886, as far as is known; its text was not at hand) pairs come from the current policy, so f
+    depends on y.
     All pairs are enumerated and f is exact. Where there are fewer features than cells no x is right everywhere, and
     where the policy goes decides what is learnt. What is lost where preferences themselves are uncertain counts in f.
 
@@ -92,7 +94,7 @@ class PreferenceGrid(OnGame):
         start = torch.full((cells,), 1 / cells, dtype=torch.float64)
         returns = self.sharpness * true[all_of.entered].sum(dim=1)
         preferred = torch.sigmoid(returns[:, None] - returns[None, :])  # (N, N), row over column
-        seen = features[all_of.entered].sum(dim=1)  # (N, n)
+        seen = self.sharpness * features[all_of.entered].sum(dim=1)  # (N, n)
 
         def decision(x: Tensor) -> Decision:
             return Decision((features @ x)[there], moves, self.discount, self.temperature)
@@ -109,7 +111,7 @@ class PreferenceGrid(OnGame):
             payoff=payoff,
             start=start,
             upper_start=torch.zeros(self.features, dtype=torch.float64),
-            upper_radius=1.0,
+            upper_radius=1 / 12**0.5,  # about the length of the weights that come nearest to the true reward
             bounds=None,
             decision=decision,
             actions=4,

@@ -44,8 +44,7 @@ class Rivals(Game):
     def logits(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """(S, A) and (S, B)."""
         states, (one, two) = len(self.start), self.actions
-        first, second = y.split([states * one, states * two])
-        return first.reshape(states, one), second.reshape(states, two)
+        return y[: states * one].reshape(states, one), y[states * one :].reshape(states, two)
 
     def facing(self, x: Tensor, y: Tensor, player: int) -> Decision:
         """What a player, 0 or 1, has to decide while the other plays y; the second one's reward is -V's."""
@@ -108,7 +107,8 @@ class Rivals(Game):
     def answer(self, x: Tensor) -> Tensor:
         """The equilibrium, with its first derivative by one step of Newton's method that knows of x."""
         y = self.equilibrium(x)
-        return y - torch.linalg.solve(self._jacobian(x.detach(), y), self._residual(x, y))
+        moved: Tensor = torch.linalg.solve(self._jacobian(x.detach(), y), self._residual(x, y))
+        return y - moved
 
     def centre(self, y: Tensor) -> Tensor:
         """The nearest y whose logits sum to 0 in each state."""
@@ -119,5 +119,5 @@ class Rivals(Game):
 
     def _jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         """Of y - improved(x, y), regular also along logits that only shift: there it is the identity."""
-        turned: Tensor = torch.func.jacrev(lambda it: it - self.improved(x, it))(y)  # type: ignore[no-untyped-call]
+        turned: Tensor = torch.func.jacrev(lambda it: it - self.improved(x, it))(y)
         return turned

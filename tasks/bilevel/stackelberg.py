@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tasks.bilevel import StackelbergGame
-from tasks.bilevel.games import Decision, Followed, pose_followed
+from tasks.bilevel.games import Decision, Followed
 from tasks.bilevel.on_game import OnGame
+from tasks.bilevel.posed_games import pose_followed
 
 
 @dataclass(frozen=True)

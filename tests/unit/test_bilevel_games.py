@@ -129,6 +129,7 @@ def test_gradients_are_no_steeper_than_stated(task: Any) -> None:
     problem = endless(task)
     for key in range(5):
         (x, y), there = point(task, key), point(task, key + 50)[1]
+        x = task.game(0).upper_radius * x / x.norm()
         for level in ("lower", "upper"):
             slope = getattr(problem, f"{level}_gradient")
             steepest = getattr(problem, f"{level}_smoothness")(x)
@@ -293,7 +294,7 @@ def test_the_loss_of_preferences_is_that_of_a_loop_over_pairs() -> None:
     loss = 0.0
     for (p, earned, shown), (q, other, hidden) in itertools.product(seen, seen):
         odds = 1 / (1 + np.exp(-3.0 * (earned - other)))
-        foretold = 1 / (1 + np.exp(-(shown - hidden) @ x.numpy()))
+        foretold = 1 / (1 + np.exp(-3.0 * (shown - hidden) @ x.numpy()))
         loss -= p * q * (odds * np.log(foretold) + (1 - odds) * np.log(1 - foretold))
     assert endless(PREFERENCE).upper_value(x, y) == pytest.approx(loss + 0.005 * float(x @ x))
 
