@@ -100,6 +100,7 @@ class Played:
     def __init__(self, seed: int) -> None:
         given = GAME.tables(seed)
         self.transition, (self.leader, self.follower) = given.transition, given.rewards
+        self.start = GAME.begins(seed, 4).numpy()
 
     def _chain(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
         one, two = softmax(x.reshape(4, 3)), softmax(y.reshape(4, 2))
@@ -107,11 +108,11 @@ class Played:
         return one, two, np.asarray(moved)
 
     def value(self, x: Array, y: Array, player: int) -> float:
-        """Of the leader (0) or the follower (1), averaged over all states."""
+        """Of the leader (0) or the follower (1), averaged over where it begins."""
         one, two, moved = self._chain(x, y)
         table, own = (self.leader, one) if player == 0 else (self.follower, two)
         reward = np.einsum("sa,sb,sab->s", one, two, table) - GAME.temperature * (own * np.log(own)).sum(axis=1)
-        return float(swept(reward, moved, GAME.discount).mean())
+        return float(self.start @ swept(reward, moved, GAME.discount))
 
     def q(self, x: Array) -> Array:
         """The follower's best (S, B)."""
@@ -123,7 +124,7 @@ class Played:
     def value_penalty(self, x: Array, y: Array) -> float:
         """The most that the follower can have, less what it has."""
         q = self.q(x) / GAME.temperature
-        most = GAME.temperature * np.log(np.exp(q).sum(axis=1)).mean()
+        most = GAME.temperature * self.start @ np.log(np.exp(q).sum(axis=1))
         return float(most - self.value(x, y, 1))
 
     def bellman_penalty(self, x: Array, y: Array) -> float:
@@ -131,7 +132,7 @@ class Played:
         q, own = self.q(x), softmax(y.reshape(4, 2))
         here = (own * (GAME.temperature * np.log(own) - q)).sum(axis=1)
         least = -GAME.temperature * np.log(np.exp(q / GAME.temperature).sum(axis=1))
-        return float((here - least).mean())
+        return float(self.start @ (here - least))
 
     def phi(self, x: Array) -> float:
         """The leader's loss once the follower answers best."""
@@ -158,8 +159,9 @@ def deviations(x: Tensor, y: Tensor) -> tuple[float, float]:
     game, (one, two) = ZERO_SUM.game(0), (softmax(it.reshape(3, 2).numpy()) for it in (y[:6], y[6:]))
     reward, moves, hot = game.reward(x).numpy(), game.transition.numpy(), ZERO_SUM.temperature
     entropies = [-(it * np.log(it)).sum(axis=1) for it in (one, two)]
+    start = game.start.numpy()
     both = np.einsum("sa,sb,sab->s", one, two, reward) + hot * (entropies[0] - entropies[1])
-    value = swept(both, np.einsum("sa,sb,sabt->st", one, two, moves), 0.8).mean()
+    value = start @ swept(both, np.einsum("sa,sb,sabt->st", one, two, moves), 0.8)
     up = soft_best(
         np.einsum("sb,sab->sa", two, reward) - hot * entropies[1][:, None],
         np.einsum("sb,sabt->sat", two, moves),
@@ -172,5 +174,5 @@ def deviations(x: Tensor, y: Tensor) -> tuple[float, float]:
         0.8,
         hot,
     )
-    most, least = (hot * np.log(np.exp(q / hot).sum(axis=1)).mean() for q in (up, down))
+    most, least = (hot * start @ np.log(np.exp(q / hot).sum(axis=1)) for q in (up, down))
     return most - value, least + value

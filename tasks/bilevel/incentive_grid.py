@@ -29,7 +29,7 @@ class IncentiveGrid(OnGame):
 
     The leader wants the follower to be on one cell, its goal: f = cost(x) - E sum_t gamma^t [s_t is the goal]. The
     follower likes another cell, its home, for which it has 1, and minds each of the others by up to 0.5. Goal, home and
-    the rest are drawn. Episodes begin anywhere alike. Without bonuses f moves x towards 0, where x begins: whoever
+    the rest are drawn. Episodes begin anywhere. Without bonuses f moves x towards 0, where x begins: whoever
     forgets that the follower answers stays there.
 
     Args:
@@ -60,7 +60,7 @@ class IncentiveGrid(OnGame):
         wanted = torch.from_numpy(np.eye(cells)[goal])
         own = torch.from_numpy(rng.uniform(-0.5, 0.0, size=cells))
         own[home] = 1.0
-        moves, start = walk(self.side, self.slip), torch.full((cells,), 1 / cells, dtype=torch.float64)
+        moves, start = walk(self.side, self.slip), self.begins(seed, cells)
         alike = torch.ones(4, dtype=torch.float64)
         unpaid = Decision(torch.zeros(cells, 4, dtype=torch.float64), moves, self.discount, self.temperature)
 

@@ -51,7 +51,7 @@ class IncentiveZeroSum(OnGame):
         moves = torch.from_numpy(rng.dirichlet(np.full(self.states, self.concentration), size=shape))
         own = torch.from_numpy(rng.uniform(-1.0, 1.0, size=shape))
         harm = torch.from_numpy(rng.uniform(size=shape))
-        start = torch.full((self.states,), 1 / self.states, dtype=torch.float64)
+        start = self.begins(seed, self.states)
         own_size = self.states * self.actions
 
         def payoff(x: Tensor, y: Tensor) -> Tensor:

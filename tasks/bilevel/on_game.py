@@ -50,6 +50,11 @@ class OnGame(Judged, ABC):
     def game(self, seed: int) -> Game:
         """The game of a seed, without meters."""
 
+    def begins(self, seed: int, states: int) -> Tensor:
+        """How likely an episode begins in each state (S,): drawn, none more than twice as likely as another."""
+        weights = 1 + self.stream(seed, "start").uniform(size=states)
+        return torch.from_numpy(weights / weights.sum())
+
     @property
     def ceiling(self) -> GameCeiling:
         """The best x that is known; the budget has no part in it."""

@@ -91,7 +91,7 @@ class PreferenceGrid(OnGame):
         cells, all_of = self.side**2, segments(self.side, self.segment)
         true, features = self.tables(seed)
         there, moves = reached_cells(self.side), walk(self.side, 0.0)
-        start = torch.full((cells,), 1 / cells, dtype=torch.float64)
+        start = self.begins(seed, cells)
         returns = self.sharpness * true[all_of.entered].sum(dim=1)
         preferred = torch.sigmoid(returns[:, None] - returns[None, :])  # (N, N), row over column
         seen = self.sharpness * features[all_of.entered].sum(dim=1)  # (N, n)
@@ -101,7 +101,7 @@ class PreferenceGrid(OnGame):
 
         def payoff(x: Tensor, y: Tensor) -> Tensor:
             log_policy = torch.log_softmax(y.reshape(cells, 4), dim=1)
-            likely = log_policy[all_of.cells, all_of.moves].sum(dim=1).exp() / cells  # (N,), sums to 1
+            likely = log_policy[all_of.cells, all_of.moves].sum(dim=1).exp() * start[all_of.cells[:, 0]]  # (N,), sum 1
             foretold = seen @ x
             # both orders of a pair have the same cross-entropy, so that twice the part where rows win is all of it
             lost = torch.nn.functional.softplus(foretold[None, :] - foretold[:, None])

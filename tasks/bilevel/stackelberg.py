@@ -35,7 +35,7 @@ class Stackelberg(OnGame):
         V_l = E sum_t gamma^t (r_l(s, a, b) - temperature log pi_x(a | s)),   V_f likewise with r_f and pi_y
 
     Transitions are drawn from a Dirichlet law, rewards uniformly from 0 to 1, those of the two players independently.
-    Episodes begin anywhere alike. Both start with uniform policies.
+    Episodes begin anywhere. Both start with uniform policies.
 
     Args:
         states: S.
@@ -68,7 +68,7 @@ class Stackelberg(OnGame):
         given = self.tables(seed)
         moves = torch.from_numpy(given.transition)
         leader, follower = torch.from_numpy(given.rewards)
-        start = torch.full((self.states,), 1 / self.states, dtype=torch.float64)
+        start = self.begins(seed, self.states)
 
         def leads(x: Tensor) -> Tensor:
             return torch.log_softmax(x.reshape(self.states, -1), dim=1)

@@ -263,7 +263,7 @@ def test_a_leader_pays_for_bonuses_and_counts_visits_to_the_goal(cost: Cost) -> 
     own = softmax(y.reshape(9, 4).numpy())
     moved = np.einsum("sb,sbt->st", own, walk(3, 0.1).numpy())
     goal = task.stream(0).choice(9, size=2, replace=False)[0]
-    earned = swept(np.eye(9)[goal], moved, 0.8).mean()
+    earned = task.begins(0, 9).numpy() @ swept(np.eye(9)[goal], moved, 0.8)
     paid = float(x.sum() if cost is Cost.ABSOLUTE else (x**2).sum() / 2)
     assert endless(task).upper_value(x, y) == pytest.approx(0.3 * paid - earned)
 
@@ -283,12 +283,17 @@ def test_the_loss_of_preferences_is_that_of_a_loop_over_pairs() -> None:
     true, features = (it.numpy() for it in PREFERENCE.tables(0))
     x, y = point(PREFERENCE)
     own, there = softmax(y.reshape(4, 4).numpy()), reached_cells(2).numpy()
+    start = PREFERENCE.begins(0, 4).numpy()
     seen = []
     for begin, one, two in itertools.product(range(4), range(4), range(4)):
         middle = there[begin, one]
         end = there[middle, two]
         seen.append(
-            (own[begin, one] * own[middle, two] / 4, true[middle] + true[end], features[middle] + features[end])
+            (
+                start[begin] * own[begin, one] * own[middle, two],
+                true[middle] + true[end],
+                features[middle] + features[end],
+            )
         )
     assert sum(it[0] for it in seen) == pytest.approx(1)
     loss = 0.0
