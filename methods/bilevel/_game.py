@@ -96,6 +96,6 @@ def bellman_gap(problem: StackelbergGame, x: Tensor, y: Tensor, q: Tensor) -> Ga
 
 
 def risen(run: Run, budget: float | None, ramp: float) -> float:
-    """From 0 to 1 while a share `ramp` of the budget of work is spent; 1 without a budget."""
+    """From 0 to 1 while a share `ramp` of the budget of work is spent; 1 where there is no ramp or no budget."""
     left = run.ledger.left(PRICED)
-    return 1.0 if budget is None or left is None else min(1.0, (1 - left / budget) / ramp)
+    return 1.0 if not ramp or budget is None or left is None else min(1.0, (1 - left / budget) / ramp)

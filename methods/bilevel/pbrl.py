@@ -29,15 +29,15 @@ class PBRL(Method):
     Deviations:
         1. Tables and exact policy gradients in place of samples. pi* comes from soft Bellman backups that go on from
            the last round; the paper takes steps of policy mirror descent, each of which evaluates a policy.
-        2. l rises linearly over a share of the budget; then it is constant, as in the paper.
+        2. l may rise linearly over a share of the budget; without such a ramp it is constant, as in the paper.
         3. x moves by the arena's step (see `methods/bilevel/_loop.py`) along min(1 / l, 1) times its part of the
-           gradient, as in the authors' code of V-PBGD, which keeps the steps while l rises; y by 1 / (L of f + l L of
+           gradient, as in the authors' code of V-PBGD; y by 1 / (L of f + l L of
            p). The paper has one constant step for both.
 
     Args:
         penalty: p.
         largest: l in the end.
-        ramp: share of the budget over which it rises.
+        ramp: share of the budget over which it rises; 0 for a constant one.
         backups: of the best answer, in a round.
         rate: of the steps in x.
     """

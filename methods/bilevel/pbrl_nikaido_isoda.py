@@ -29,7 +29,7 @@ class PBRLNikaidoIsoda(Method):
 
     Args:
         largest: l in the end.
-        ramp: share of the budget over which it rises.
+        ramp: share of the budget over which it rises; 0 for a constant one.
         backups: of each best answer, in a round.
         rate: of the steps in x.
     """

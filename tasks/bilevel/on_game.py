@@ -23,7 +23,7 @@ from tasks.bilevel.oracles import value
 from tasks.bilevel.posed_games import check_game, check_game_prices
 from tasks.preparation import Preparation
 
-STEPS = 100  # of L-BFGS from each start
+STEPS = 200  # of L-BFGS from each start
 
 
 @dataclass(frozen=True, kw_only=True)

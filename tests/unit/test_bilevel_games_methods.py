@@ -258,4 +258,5 @@ def test_the_multiplier_rises_with_the_work(make_run: MakeRun) -> None:
     for _ in range(6):
         problem.lower_gradient(x, y)
     assert risen(run, 10.0, 0.5) == 1
+    assert risen(make_run(replace(GAME, budget=10.0).problem(0)), 10.0, 0.0) == 1
     assert risen(run, None, 0.5) == 1
