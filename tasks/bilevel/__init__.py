@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = NDArray[np.int64] | None  # numbers of the examples of a minibatch; None for all
 
-LOWER_VALUES = "lower_values"  # passes over the lower examples; so are all units but the last four
+LOWER_VALUES = "lower_values"  # passes over the lower examples; so are all units of `UNITS` but the last four
 LOWER_GRADIENTS = "lower_gradients"
 SECOND_ORDER = "second_order_products"
 UPPER_VALUES = "upper_values"
@@ -39,6 +39,9 @@ FIT_PASSES = "fit_passes"
 CONSTRAINTS = "constraints"
 CONSTRAINT_PULLBACKS = "constraint_pullbacks"
 JOINT_PROJECTIONS = "joint_projections"
+BACKUPS = "bellman_backups"  # of games; units from here on are asked for by games alone
+EVALUATIONS = "policy_evaluations"
+PULLBACKS = "game_pullbacks"
 UNITS = (
     LOWER_VALUES,
     LOWER_GRADIENTS,
@@ -50,6 +53,7 @@ UNITS = (
     CONSTRAINT_PULLBACKS,
     JOINT_PROJECTIONS,
 )
+GAME_UNITS = (*UNITS[:5], BACKUPS, EVALUATIONS, PULLBACKS)
 
 
 ENCODER_UNITS = (LOWER_VALUES, LOWER_GRADIENTS, UPPER_VALUES, UPPER_GRADIENTS)  # of a `SharedEncoder`
@@ -236,6 +240,75 @@ class SharedEncoder(Problem):
     recipe: Recipe
 
 
+@dataclass(frozen=True, kw_only=True)
+class StackelbergGame(SecondOrderBilevel):
+    """y are the logits (S, B) of a follower's policy in a decision problem with S states and B actions that x shapes.
+
+    The follower wants V = E sum_t gamma^t (r_x(s_t, b_t) - temperature log pi(b_t | s_t)), and g is -V averaged over
+    `start`. Logits of a state sum to 0, which makes the best answer unique. The tables r_x (S, B) and P_x (S, B, S) are
+    seen through oracles alone.
+
+    Args:
+        states, actions: S and B.
+        discount: gamma.
+        temperature: of the entropy.
+        start: (S,), how likely an episode begins where; above 0 everywhere.
+        backup: (x, q (S, B)) -> r_x + gamma P_x V of the values V(s) = temperature logsumexp(q(s, .) / temperature).
+        evaluate_policy: (x, y, start=None) -> the q (S, B) and values (S,) of the policy y, and the discounted visits
+            (S,) that begin as `start` says, or another vector (S,), of any sign.
+        pullback: (x, values (S,), weights (S, B)) -> the derivatives of sum_sb weights (r_x + gamma P_x values) in x
+            (n,) and in the values (S,).
+    """
+
+    states: int
+    actions: int
+    discount: float
+    temperature: float
+    start: Tensor
+    backup: Oracle[Tensor]
+    evaluate_policy: Oracle[tuple[Tensor, Tensor, Tensor]]
+    pullback: Oracle[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferenceGame(StackelbergGame):
+    """x are parameters of a reward, f is how badly it foretells which of two segments of the policy y is preferred.
+
+    Args:
+        segment: actions in a segment.
+    """
+
+    segment: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroSumGame(SecondOrderBilevel):
+    """y are the logits of two players, (S, A) and then (S, B), of whom one wants V and the other -V; x shapes the game.
+
+    V = E sum_t gamma^t (r_x(s_t, a_t, b_t) - temperature log pi_1(a_t | s_t) + temperature log pi_2(b_t | s_t)), from
+    where episodes begin. g is the gap of Nikaido and Isoda, max over pi_1' of V(pi_1', pi_2) - min over pi_2' of
+    V(pi_1, pi_2'): at least 0, and 0 at the one equilibrium.
+
+    Args:
+        states: S.
+        actions: (A, B).
+        discount: gamma.
+        temperature: of the entropies.
+        start: (S,).
+        respond: (x, y, player, q) -> the soft Bellman backup of the q (S, A) or (S, B) of player 0 or 1, who wants V or
+            -V, while the other plays y.
+        value_gradient: (x, y) -> (V_x (n,), V_y (m,)).
+    """
+
+    states: int
+    actions: tuple[int, int]
+    discount: float
+    temperature: float
+    start: Tensor
+    respond: Oracle[Tensor]
+    value_gradient: Oracle[tuple[Tensor, Tensor]]
+
+
 def _metrics() -> tuple[Metric, ...]:
     lower = Direction.LOWER
     rows = (
@@ -272,6 +345,14 @@ def _encoder_metrics() -> tuple[Metric, ...]:
     return tuple(Metric(name, unit, lower, meaning) for name, unit, meaning in rows)
 
 
+def _leaders() -> tuple[Metric, ...]:
+    rows = (
+        ("leader_value", "what the leader gets at its x once who answers has answered best: -Phi"),
+        ("true_return", "true return of that answer where x is a learnt reward, from 0 (uniform) to 1 (best policy)"),
+    )
+    return tuple(Metric(name, "", Direction.HIGHER, meaning) for name, meaning in rows)
+
+
 ARENA = Arena(
     question="How good an upper variable is found when the lower one must solve a problem, for the same derivatives?",
     equal="the oracles and their prices, the budget of work, the start, and the judge, who solves the lower problem",
@@ -299,5 +380,13 @@ ARENA = Arena(
             metrics=_encoder_metrics(),
         ),
         SAMPLER_BOARD,
+        *(
+            Board(
+                problem=kind,
+                solution="x, and the logits of who answers or None, as `Solution`",
+                metrics=(*_metrics(), *_leaders()),
+            )
+            for kind in (StackelbergGame, ZeroSumGame)
+        ),
     ),
 )
