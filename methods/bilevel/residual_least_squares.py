@@ -64,4 +64,5 @@ class ResidualLeastSquares(Method):
             return (float((lost * seen).square().sum()) + max(unseen, 0.0)) / free**2
 
         best = min(shares, key=score)
-        return rows.T @ (values / (values**2 + (best * values[0]) ** 2) * seen)
+        fitted: Tensor = rows.T @ (values / (values**2 + (best * values[0]) ** 2) * seen)
+        return fitted

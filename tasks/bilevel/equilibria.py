@@ -115,10 +115,11 @@ class Solver:
     def between(self) -> Array:
         """A feasible y (m,) to begin with: the density goes straight from the first one to the goal."""
         share = np.linspace(0, 1, self._game.steps + 1)[1:, None]
-        density = (
-            1 - share
-        ) * self._game.first + share * self._game.goal * self._game.first.mean() / self._game.goal.mean()
-        return self._reference + self._shape.stream @ self._potential(density)
+        goal = self._game.goal * self._game.first.mean() / self._game.goal.mean()
+        start: Array = self._reference + self._shape.stream @ self._potential(
+            (1 - share) * self._game.first + share * goal
+        )
+        return start
 
     def solve(self, x: Array, start: Array) -> Equilibrium:
         """y*(x) to rounding.

@@ -98,7 +98,8 @@ def inverse(density: Tensor, floor: float) -> Tensor:
 def entropy(density: Tensor, floor: float) -> Tensor:
     """rho log rho, continued below the floor."""
     known, short = _parted(density, floor)
-    return known * known.log() - short * (1 + np.log(floor)) + short**2 / (2 * floor)
+    continued: Tensor = known * known.log() - short * (1 + float(np.log(floor))) + short**2 / (2 * floor)
+    return continued
 
 
 def _parted(density: Tensor, floor: float) -> tuple[Tensor, Tensor]:
