@@ -25,8 +25,8 @@ class InverseMFG(Method):
         1. The step in x is the arena's (see `methods/bilevel/_loop.py`); the authors' is a constant, from 0.01 to 150,
            of each experiment's own.
         2. a_k begins at a multiple of 1 / L; the authors' begins at 0.1, where the lower level has no weights in space.
-        3. Three slips of that code are mended: for obstacles all terms of the sum have the step size a_K; g_yy takes the
-           kinetic energy of the step of time before; for metrics g_xy' takes the next cell for the next time.
+        3. Three slips of that code are mended: for obstacles all terms of the sum have the step size a_K; g_yy takes
+           kinetic energy from the step of time before; for metrics g_xy' takes the next cell for the next time.
         4. Their densities below 0.1 are set to that after a projection, and stopped in reverse; here the energy goes
            on below a floor.
 
