@@ -90,7 +90,7 @@ class Field(Judged, ABC):
         radius: how far a value of the field may be thought to be from the start, on average.
     """
 
-    offers_scored: ClassVar[int] = 30  # each one needs an equilibrium
+    offers_scored: ClassVar[int] = 24  # each one needs an equilibrium
     unknown: ClassVar[Unknown]
     steps: int
     cells: int
