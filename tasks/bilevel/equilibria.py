@@ -18,7 +18,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from tasks.base import Diverged
-from tasks.bilevel.games import Array, Game
+from tasks.bilevel.mean_field_games import Array, Game
 
 Matrix = Any  # a sparse matrix; scipy has no types for them
 NEAR = 1e-3  # Newton decrement from which on steps are whole ones with the Hessian as it is

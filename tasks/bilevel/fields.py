@@ -17,9 +17,9 @@ from torch import Tensor
 from tasks.base import Run, read_only
 from tasks.bilevel import SPACE_TIME_SOLVES, EquilibriumBilevel, Rows, Solution
 from tasks.bilevel.equilibria import Equilibrium, Solver, Unknown, closest
-from tasks.bilevel.games import Array, Continuity, Game
 from tasks.bilevel.judged import Judged
 from tasks.bilevel.judging import Scale, checked, infeasibility
+from tasks.bilevel.mean_field_games import Array, Continuity, Game
 from tasks.bilevel.oracles import Landscape, check_prices, pose, value
 from tasks.metering import PRICED, Oracle
 from tasks.preparation import Preparation

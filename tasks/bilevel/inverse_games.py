@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tasks.bilevel.equilibria import Unknown
 from tasks.bilevel.fields import Drawn, Field
-from tasks.bilevel.games import Array
+from tasks.bilevel.mean_field_games import Array
 
 
 @dataclass(frozen=True, kw_only=True)

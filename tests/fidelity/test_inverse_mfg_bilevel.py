@@ -25,7 +25,7 @@ from runners.hardware import Hardware
 from runners.run import AttemptRun, Offers
 from tasks.bilevel import UNITS, EquilibriumBilevel, Rows
 from tasks.bilevel.equilibria import Solver, Unknown
-from tasks.bilevel.games import Array, Continuity, Game
+from tasks.bilevel.mean_field_games import Array, Continuity, Game
 from tasks.bilevel.oracles import Landscape, pose
 
 STEPS, CELLS = 5, 6

@@ -33,8 +33,8 @@ from tasks.base import Invalid, Run
 from tasks.bilevel import ARENA, SPACE_TIME_SOLVES, UNITS, EquilibriumBilevel, Solution
 from tasks.bilevel.equilibria import Solver, Unknown, closest
 from tasks.bilevel.fields import Field
-from tasks.bilevel.games import Array, Continuity, Game, entropy, inverse
 from tasks.bilevel.inverse_games import MetricField, ObstacleField
+from tasks.bilevel.mean_field_games import Array, Continuity, Game, entropy, inverse
 from tasks.bilevel.oracles import fit
 from tasks.metering import PRICED, BudgetSpent
 
