@@ -42,6 +42,7 @@ JOINT_PROJECTIONS = "joint_projections"
 BACKUPS = "bellman_backups"  # of games; units from here on are asked for by games alone
 EVALUATIONS = "policy_evaluations"
 PULLBACKS = "game_pullbacks"
+SPACE_TIME_SOLVES = "space_time_solves"  # only in `EquilibriumBilevel`, whose price lists name it too
 UNITS = (
     LOWER_VALUES,
     LOWER_GRADIENTS,
@@ -85,7 +86,7 @@ class CoupledBilevel(Problem):
         upper_radius: how far from the start an answer may be thought to lie, the length in which steps in x are given.
         lower_smoothness: x -> Lipschitz constant of g_y(x, .) in y; free.
         upper_smoothness: x -> Lipschitz constant of f_y(x, .) in y; free.
-        project_upper, project_lower: onto the simple sets of x and of y; free.
+        project_upper, project_lower: onto the simple sets of x and of y; free, unless the problem type says otherwise.
         lower_examples, upper_examples: rows of a full pass.
         lower_rows, upper_rows: rows are drawn from 0 to this.
         lower_value, upper_value: (x, y, rows=None) -> g or f as a float.
@@ -174,7 +175,7 @@ class SecondOrderBilevel(Bilevel):
 
     Args:
         second_order: (x, y, v, rows=None) -> (g_yy v, g_xy' v), sizes m and n, from one differentiation of <g_y, v>.
-        tangent: v -> v without the directions that the set of y forbids; free, and linear.
+        tangent: v -> v without the directions that the set of y forbids; linear, and as free as `project_lower`.
     """
 
     second_order: Oracle[tuple[Tensor, Tensor]]
@@ -194,6 +195,26 @@ class HyperparameterBilevel(SecondOrderBilevel):
     bounds: Tensor
     fit_and_validate: Oracle[tuple[float, Tensor]]
     warm_steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EquilibriumBilevel(SecondOrderBilevel):
+    """An inverse mean-field game: x is an unknown field of the running cost, y the density and the flux of the crowd.
+
+    y holds the density (steps, cells) at times 1/steps to 1 and then the flux (steps, cells - 1) through the inner
+    faces, flat, row by row. Its set is {y: A y = c}, the continuity equation. Projections onto the set
+    (`project_lower`, `project_joint`) and onto its directions (`tangent`) solve a Poisson equation in space and time,
+    which costs more than a gradient: all three are oracles here, booked as `space_time_solves`.
+
+    Args:
+        steps: of time.
+        cells: of space; also n.
+        observed: (m,), the density and the flux that f compares y with. Noisy, and then A y = c does not hold.
+    """
+
+    steps: int
+    cells: int
+    observed: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,14 +330,14 @@ class ZeroSumGame(SecondOrderBilevel):
     value_gradient: Oracle[tuple[Tensor, Tensor]]
 
 
-def _metrics() -> tuple[Metric, ...]:
+def _metrics(work: str = "gradients") -> tuple[Metric, ...]:
     lower = Direction.LOWER
     rows = (
         ("regret", "share", "hyper-objective above the best one, as a share of what the start is above it"),
         ("validation_regret", "share", "likewise of the upper objective that the method saw, where regret is on tests"),
         (
             "work_to_tolerance",
-            "gradients",
+            work,
             "priced work until an offer had a regret of at most 0.05, if one had",
         ),
         ("lower_gap", "", "g at the returned y above its least value at the returned x"),
@@ -361,6 +382,25 @@ ARENA = Arena(
             problem=CoupledBilevel,
             solution="x, and the y that goes with it or None, as `Solution`",
             metrics=_metrics(),
+        ),
+        Board(
+            problem=EquilibriumBilevel,
+            solution="x, a value for each cell, and the y that goes with it or None, as `Solution`",
+            metrics=(
+                Metric(
+                    "field_error",
+                    "share",
+                    Direction.LOWER,
+                    "distance of x from the planted field, as a share of that field's norm, both without free constant",
+                ),
+                Metric(
+                    "work_to_field",
+                    "solves",
+                    Direction.LOWER,
+                    "priced work until an offer had a field error of at most 0.1, if one had",
+                ),
+                *_metrics("solves"),
+            ),
         ),
         Board(
             problem=SingleStep,
