@@ -64,7 +64,7 @@ class GlobalHypernet(Method):
         if budget is None:
             raise NotApplicable("the map is learnt with a share of the budget of work, and there is no budget")
         optimiser, spread = torch.optim.Adam(net.parameters(), lr=self.learning_rate), self.spread * unit_of(problem)
-        while (run.ledger.left(PRICED) or 0.0) > (1 - self.share) * budget:
+        while budget - (run.ledger.left(PRICED) or 0.0) < self.share * budget:
             teach(net, optimiser, problem, run, problem.upper_start, spread, self.samples)
 
     def _weights(self, net: Hypernet, problem: Bilevel, x: Tensor) -> Tensor:

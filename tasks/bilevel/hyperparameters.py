@@ -140,9 +140,12 @@ class Hyperparameters(Judged, ABC):
         solution = checked(solution, landscape)
         known = self.ceiling.artefact(seed)
         solved = minimised(landscape.lower, solution.upper, landscape.lower_start, tolerance)
+        tested = value(world.test, solution.upper, solved)
+        seen = value(landscape.upper, solution.upper, solved)
         scores = {
-            "regret": known["test"].regret(value(world.test, solution.upper, solved)),
-            "validation_regret": known["validation"].regret(value(landscape.upper, solution.upper, solved)),
+            "regret": known["test"].regret(tested),
+            "validation_regret": known["validation"].regret(seen),
+            "overfitting": tested - seen,
             "infeasibility": infeasibility(landscape, solution),
         }
         if solution.lower is not None:
