@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,4 +105,4 @@ def teach(
 
 def unit_of(problem: Bilevel) -> float:
     """The problem's radius as a length of one entry of x."""
-    return problem.upper_radius / len(problem.upper_start) ** 0.5
+    return problem.upper_radius / math.sqrt(len(problem.upper_start))

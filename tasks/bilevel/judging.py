@@ -41,12 +41,12 @@ def checked(solution: Any, landscape: Landscape) -> Solution:
         Invalid: wrong kind or size, or x outside its set.
         Diverged: x is not finite.
     """
-    solution = fitting(solution, landscape.upper_start, landscape.lower_start)
-    upper = solution.upper
+    fitted = fitting(solution, landscape.upper_start, landscape.lower_start)
+    upper = fitted.upper
     outside = (landscape.project_upper(upper) - upper).abs().max().item()
     if outside > ROUNDING * (1 + upper.abs().max().item()):
         raise Invalid(f"x is {outside:.2g} outside its set")
-    return solution
+    return fitted
 
 
 def fitting(solution: Any, upper_start: Tensor, lower_start: Tensor) -> Solution:
