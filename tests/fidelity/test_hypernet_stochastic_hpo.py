@@ -72,9 +72,8 @@ def _learnable(net: Hypernet) -> Hypernet:
 
 def error(rows: tuple[Tensor, Tensor], y: Tensor) -> Tensor:
     """The mean over all outputs of the negative log-density of a normal with standard deviation 0.1."""
-    density: Tensor = mse_loss(rows[0] @ y[:4].view(2, 2) + y[4:], rows[1]) / 0.02 + math.log(
-        0.1 * math.sqrt(2 * math.pi)
-    )
+    squares = mse_loss(rows[0] @ y[:4].view(2, 2) + y[4:], rows[1])
+    density: Tensor = squares / 0.02 + math.log(0.1 * math.sqrt(2 * math.pi))
     return density
 
 
