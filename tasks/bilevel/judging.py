@@ -96,7 +96,15 @@ def minimised(objective: Objective, upper: Tensor, lower: Tensor, tolerance: flo
 
     options = {"maxiter": 2000, "maxfun": 4000, "gtol": tolerance, "ftol": 0.0, "maxcor": 20}
     found = optimize.minimize(sloped, lower.numpy(), jac=True, method="L-BFGS-B", options=options)
-    here = torch.from_numpy(np.array(found.x))
+    return polished(objective, upper, torch.from_numpy(np.array(found.x)), tolerance)
+
+
+def polished(objective: Objective, upper: Tensor, here: Tensor, tolerance: float) -> Tensor:
+    """The same from a point near by, with Newton's method alone, which stores no more than a few vectors.
+
+    Raises:
+        Diverged: the tolerance was not reached.
+    """
     for _ in range(20):
         slope = gradient(objective, upper, here)[1]
         if slope.norm() <= tolerance:

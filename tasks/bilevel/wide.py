@@ -13,13 +13,13 @@ from torch import Tensor
 from tasks.base import Run, Task
 from tasks.bilevel import SingleStep, Solution
 from tasks.bilevel.images import decayed
-from tasks.bilevel.judging import fitting, hyper_gradient, minimised
-from tasks.bilevel.oracles import Landscape, check_prices, pose, unchanged
+from tasks.bilevel.judging import fitting, hyper_gradient, polished
+from tasks.bilevel.oracles import Landscape, check_prices, fit, pose, unchanged
 from tasks.bilevel.quadratic import cosine
 from tasks.bilevel.tables import CLASSES, Source, Table, check, draw
 from tasks.preparation import Preparation
 
-EXACT = 1e-7  # norm of the gradient at y0, and residual of the hyper-gradient's linear system
+EXACT = 1e-5  # norm of the gradient at y0, and residual of the hyper-gradient's linear system
 Rowed = tuple[Tensor, Tensor]  # features (rows, F) and labels (rows,)
 
 
@@ -139,7 +139,8 @@ class Solved(Preparation):
     def build(self, seed: int, run: Run) -> None:
         """Solve and differentiate."""
         landscape = self.task.landscape(seed)
-        solved = minimised(landscape.lower, landscape.upper_start, landscape.lower_start, EXACT)
+        near = fit(landscape, landscape.upper_start, 30)
+        solved = polished(landscape.lower, landscape.upper_start, near, EXACT)
         slope = hyper_gradient(landscape, landscape.upper, landscape.upper_start, solved, EXACT)
         np.save(run.folder / "weights.npy", solved.numpy())
         np.save(run.folder / "direction.npy", slope.numpy())

@@ -42,7 +42,7 @@ def task(features: int) -> WideDecayStep:
         train=20,
         validation=20,
         features=features,
-        start=-2.0,
+        start=-1.0,
         spread=0.5,
         prices=prices,
         budget=ENDLESS,

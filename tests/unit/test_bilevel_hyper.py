@@ -461,7 +461,7 @@ def test_the_wide_step_is_judged_by_the_exact_direction(make_run: MakeRun, one_c
     problem = WIDE.problem(0)
     run, landscape = make_run(problem), WIDE.landscape(0)
     x = problem.upper_start
-    assert problem.lower_gradient(x, problem.lower_start)[1].norm() < 1e-6
+    assert problem.lower_gradient(x, problem.lower_start)[1].norm() < 1e-5
 
     def phi(at: Tensor) -> float:
         return value(landscape.upper, at, minimised(landscape.lower, at, landscape.lower_start, 1e-10))
