@@ -12,6 +12,8 @@ from torch import Tensor
 from methods.base import Run
 from tasks.bilevel import Bilevel
 
+FEW = 10  # entries of x up to which V has Adam's step as all else; decay_digits has as many
+
 
 @dataclass(frozen=True)
 class Hypernet:
@@ -72,6 +74,13 @@ def hypernet(start: Tensor, entries: int, hidden: int | None, *, rectified: bool
         if rectified:
             made.append(torch.from_numpy(rng.normal(size=hidden)))
     return Hypernet(*(it.requires_grad_() for it in made))
+
+
+def adam(net: Hypernet, rate: float) -> torch.optim.Adam:
+    """Adam, whose step in V falls with 1 / n beyond a few entries of x, since what V reads adds up over them all."""
+    outer = [it for it in (net.base, net.outer, net.shift) if it is not None]
+    inner = [] if net.inner is None else [{"params": [net.inner], "lr": rate * min(1.0, FEW / net.inner.shape[1])}]
+    return torch.optim.Adam([{"params": outer}, *inner], lr=rate)
 
 
 def teach(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from methods.base import Method, NotApplicable, Run
-from methods.bilevel._hypernet import Hypernet, hypernet, teach, unit_of
+from methods.bilevel._hypernet import Hypernet, adam, hypernet, teach, unit_of
 from methods.bilevel._loop import Steps, outer_rounds
 from tasks.bilevel import Bilevel, Solution
 from tasks.metering import PRICED
@@ -23,7 +22,8 @@ class GlobalHypernet(Method):
     Deviations:
         1. The first phase takes a share of the budget of work, where the paper counts iterations.
         2. s is in the problem's radius over sqrt(n), and the map counts from x0.
-        3. Adam with a larger step; the step in x is the arena's (`methods/bilevel/_loop.py`).
+        3. Adam with a larger step, but not for V where x has many entries; the step in x is the arena's
+           (`methods/bilevel/_loop.py`).
 
     Args:
         share: of the budget, for the map.
@@ -63,7 +63,7 @@ class GlobalHypernet(Method):
         budget = run.ledger.left(PRICED)
         if budget is None:
             raise NotApplicable("the map is learnt with a share of the budget of work, and there is no budget")
-        optimiser, spread = torch.optim.Adam(net.parameters(), lr=self.learning_rate), self.spread * unit_of(problem)
+        optimiser, spread = adam(net, self.learning_rate), self.spread * unit_of(problem)
         while budget - (run.ledger.left(PRICED) or 0.0) < self.share * budget:
             teach(net, optimiser, problem, run, problem.upper_start, spread, self.samples)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from methods.base import Method, Run
-from methods.bilevel._hypernet import hypernet, teach, unit_of
+from methods.bilevel._hypernet import adam, hypernet, teach, unit_of
 from methods.bilevel._loop import Steps, outer_rounds
 from tasks.bilevel import Bilevel, Solution
 
@@ -27,7 +27,8 @@ class LocalHypernet(Method):
         2. s is larger than the paper's 0.003: with that W is learnt from the path of x alone (the authors' script for
            the local map even sets it to 0). It is in the problem's radius over sqrt(n).
         3. The map first has `warm` steps to itself: at the start W is 0, and so is the direction in x.
-        4. Adam teaches the map as in the paper, with a larger step; x has the step of `methods/bilevel/_loop.py`.
+        4. Adam teaches the map as in the paper, with a larger step, but not for V where x has many entries; the step in x
+           is the arena's (`methods/bilevel/_loop.py`).
         5. All rows in each step; the paper has up to 1,000.
 
     Args:
@@ -54,7 +55,7 @@ class LocalHypernet(Method):
         """Learn and move in turns until the budget is spent."""
         x, hidden = problem.upper_start, None if len(problem.upper_start) <= self.dense else self.width
         net = hypernet(problem.lower_start, len(x), hidden, rectified=False, rng=run.rng)
-        optimiser, steps = torch.optim.Adam(net.parameters(), lr=self.learning_rate), Steps(problem, self.rate)
+        optimiser, steps = adam(net, self.learning_rate), Steps(problem, self.rate)
         here, spread = torch.zeros_like(x), self.spread * unit_of(problem)
         run.offer(Solution(x, problem.lower_start))
         for count in outer_rounds(problem):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,6 +94,7 @@ class WideDecayStep(Task):
 
     def problem(self, seed: int) -> SingleStep:
         """The problem of a seed."""
+        give_back()
         landscape = replace(self.landscape(seed), lower_start=self.solved.artefact(seed).weights())
         return pose(SingleStep, landscape, self.prices, self.budget, outer_steps=1, tangent=unchanged)
 
@@ -148,3 +151,12 @@ class Solved(Preparation):
     def load(self, folder: Path) -> Found:
         """Where both are kept."""
         return Found(folder)
+
+
+def give_back() -> None:
+    """Hand free memory back to the system, where the C library can.
+
+    Else the peak of an attempt would hold what an attempt before it in the same process had needed and has freed.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
