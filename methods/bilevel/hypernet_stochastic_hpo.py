@@ -27,8 +27,8 @@ class LocalHypernet(Method):
         2. s is larger than the paper's 0.003: with that W is learnt from the path of x alone (the authors' script for
            the local map even sets it to 0). It is in the problem's radius over sqrt(n).
         3. The map first has `warm` steps to itself: at the start W is 0, and so is the direction in x.
-        4. Adam teaches the map as in the paper, with a larger step, but not for V where x has many entries; the step in x
-           is the arena's (`methods/bilevel/_loop.py`).
+        4. Adam teaches the map as in the paper, with a larger step, but not for V where x has many entries; x has the
+           step of `methods/bilevel/_loop.py`.
         5. All rows in each step; the paper has up to 1,000.
 
     Args:
