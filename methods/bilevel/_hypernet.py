@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,9 +79,10 @@ def hypernet(start: Tensor, entries: int, hidden: int | None, *, rectified: bool
 
 def adam(net: Hypernet, rate: float) -> torch.optim.Adam:
     """Adam, whose step in V falls with 1 / n beyond a few entries of x, since what V reads adds up over them all."""
-    outer = [it for it in (net.base, net.outer, net.shift) if it is not None]
-    inner = [] if net.inner is None else [{"params": [net.inner], "lr": rate * min(1.0, FEW / net.inner.shape[1])}]
-    return torch.optim.Adam([{"params": outer}, *inner], lr=rate)
+    groups: list[dict[str, Any]] = [{"params": [it for it in (net.base, net.outer, net.shift) if it is not None]}]
+    if net.inner is not None:
+        groups.append({"params": [net.inner], "lr": rate * min(1.0, FEW / net.inner.shape[1])})
+    return torch.optim.Adam(groups, lr=rate)
 
 
 def teach(

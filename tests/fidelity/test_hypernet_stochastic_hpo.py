@@ -78,7 +78,8 @@ def error(rows: tuple[Tensor, Tensor], y: Tensor) -> Tensor:
 
 
 def g(x: Tensor, y: Tensor) -> Tensor:
-    return error(TRAIN, y) + x[0].exp() * y[:4].norm() + x[1].exp() * y[4:].norm()
+    whole: Tensor = error(TRAIN, y) + x[0].exp() * y[:4].norm() + x[1].exp() * y[4:].norm()
+    return whole
 
 
 @pytest.mark.parametrize(("net", "known"), [(local(), LOCAL), (rectified(), RECTIFIED)], ids=["local", "rectified"])
