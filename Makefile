@@ -10,7 +10,7 @@ export BAKEOFF_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store bench-coverage bench-claims bench-report bench-methods publish check test lint types format clean
+.PHONY: help setup bench bench-start bench-overhead bench-scaling bench-store bench-coverage bench-claims bench-report bench-methods bench-bilevel-size publish check test lint types format clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -46,6 +46,9 @@ bench-claims: setup ## how often claims come out reproduced where nothing is so,
 
 bench-report: setup ## a report over 10,000 attempts of 100 methods
 	$(PYTHON) tests/bench/report.py
+
+bench-bilevel-size: setup ## memory of one hyper-gradient for a million hyperparameters (two minutes)
+	$(PYTHON) tests/bench/bilevel_size.py
 
 bench-methods: setup ## a training step of distillation beside TRL, and sampling beside transformers (a minute)
 	$(PYTHON) tests/bench/methods.py

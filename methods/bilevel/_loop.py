@@ -15,6 +15,7 @@ enter, at scale laptop and seeds 100 and 101, which no board has; methods for li
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -84,7 +85,7 @@ def follow(
 
 
 def descend(problem: CoupledBilevel, x: Tensor, y: Tensor, count: int, run: Run, share: float = 1.0) -> list[Tensor]:
-    """Projected gradient steps of size 1 / L on g(x, .).
+    """Projected gradient steps of size 1 / L on g(x, .), all of them kept, for those who go back over them.
 
     Args:
         problem, x, y: where to begin.
@@ -95,11 +96,22 @@ def descend(problem: CoupledBilevel, x: Tensor, y: Tensor, count: int, run: Run,
     Returns:
         y_0 to y_T, each (m,).
     """
-    path, size = [y], 1 / problem.lower_smoothness(x)
+    return [y, *_lower_steps(problem, x, y, count, run, share)]
+
+
+def settle(problem: CoupledBilevel, x: Tensor, y: Tensor, count: int, run: Run, share: float = 1.0) -> Tensor:
+    """y_T (m,) of the same steps, and no other kept: memory does not grow with T."""
+    last = deque([y], maxlen=1)
+    last.extend(_lower_steps(problem, x, y, count, run, share))
+    return last[0]
+
+
+def _lower_steps(problem: CoupledBilevel, x: Tensor, y: Tensor, count: int, run: Run, share: float) -> Iterator[Tensor]:
+    size = 1 / problem.lower_smoothness(x)
     for _ in range(count):
-        slope = problem.lower_gradient(x, path[-1], rows=lower_rows(problem, run, share))[1]
-        path.append(problem.project_lower(path[-1] - size * slope))
-    return path
+        slope = problem.lower_gradient(x, y, rows=lower_rows(problem, run, share))[1]
+        y = problem.project_lower(y - size * slope)
+        yield y
 
 
 def lower_rows(problem: CoupledBilevel, run: Run, share: float) -> Rows:

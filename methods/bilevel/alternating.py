@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.base import Method, Run
-from methods.bilevel._loop import descend, follow
+from methods.bilevel._loop import follow, settle
 from tasks.bilevel import Bilevel, Solution
 
 
@@ -30,7 +30,7 @@ class Alternating(Method):
         """Go down f_x until the budget is spent."""
 
         def estimate(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-            y = descend(problem, x, y, self.steps, run)[-1]
+            y = settle(problem, x, y, self.steps, run)
             return problem.upper_gradient(x, y)[0], y
 
         return follow(problem, run, self.rate, estimate)

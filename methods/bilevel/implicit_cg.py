@@ -9,7 +9,7 @@ from torch import Tensor
 
 from methods.base import Method, Run
 from methods.bilevel._implicit import conjugate_gradients
-from methods.bilevel._loop import descend, follow
+from methods.bilevel._loop import follow, settle
 from tasks.bilevel import SecondOrderBilevel, Solution
 
 
@@ -39,7 +39,7 @@ class ImplicitCG(Method):
         warm: list[Tensor] = []
 
         def estimate(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-            y = descend(problem, x, y, self.steps, run)[-1]
+            y = settle(problem, x, y, self.steps, run)
             f_x, f_y = problem.upper_gradient(x, y)
 
             def products(v: Tensor) -> tuple[Tensor, Tensor]:

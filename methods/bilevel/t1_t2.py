@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.base import Method, Run
-from methods.bilevel._loop import descend, follow
+from methods.bilevel._loop import follow, settle
 from tasks.bilevel import SecondOrderBilevel, Solution
 
 
@@ -31,7 +31,7 @@ class IdentityImplicit(Method):
         """Go down the estimates until the budget is spent."""
 
         def estimate(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-            y = descend(problem, x, y, self.steps, run)[-1]
+            y = settle(problem, x, y, self.steps, run)
             f_x, f_y = problem.upper_gradient(x, y)
             return f_x - problem.second_order(x, y, problem.tangent(f_y))[1], y
 

@@ -340,6 +340,7 @@ def _metrics(work: str = "gradients") -> tuple[Metric, ...]:
             work,
             "priced work until an offer had a regret of at most 0.05, if one had",
         ),
+        ("overfitting", "nats", "loss of test rows above that of the upper rows that the method saw, both at its x"),
         ("lower_gap", "", "g at the returned y above its least value at the returned x"),
         ("infeasibility", "", "largest violation of a constraint by the returned pair"),
         ("stationarity", "share", "norm of the exact hyper-gradient, as a share of that at the start"),

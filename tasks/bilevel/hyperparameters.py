@@ -18,7 +18,7 @@ from tasks.bilevel import HyperparameterBilevel, Rows, Solution
 from tasks.bilevel.judged import Judged
 from tasks.bilevel.judging import Scale, checked, infeasibility, least, minimised
 from tasks.bilevel.oracles import Landscape, Objective, pose, unchanged, value
-from tasks.bilevel.tables import CLASSES, Source, Table, check, draw
+from tasks.bilevel.tables import CLASSES, Source, Table, check, draw, left_over
 from tasks.preparation import Preparation
 
 STEPS = 15  # of L-BFGS in a ceiling
@@ -50,6 +50,7 @@ class Hyperparameters(Judged, ABC):
     """
 
     offers_scored: ClassVar[int] = 24  # each one needs a model
+    ceiling_steps: ClassVar[int] = STEPS
     source: Source
     pool: int
     train: int
@@ -79,6 +80,23 @@ class Hyperparameters(Judged, ABC):
         """The ceiling."""
         return {"ceiling": self.ceiling}
 
+    @property
+    def tuning_ceiling(self) -> TuningCeiling:
+        """The same for the rows by which values of a method are chosen."""
+        return TuningCeiling(version=1, task=replace(self, budget=0.0))
+
+    def validation_preparations(self) -> dict[str, Preparation]:
+        """The ceiling on rows for tuning."""
+        return {"tuning_ceiling": self.tuning_ceiling}
+
+    def check_validation(self) -> None:
+        """Say whether rows are left for tuning.
+
+        Raises:
+            NotApplicable: the three parts take all there are.
+        """
+        self.tuning_part(0)
+
     def check(self) -> None:
         """Say whether the images are here."""
         check(self.source)
@@ -104,15 +122,30 @@ class Hyperparameters(Judged, ABC):
         """The same, the model solved to 1e-4: good for 8 digits of a loss, and a curve needs no more."""
         return self._score(solution, seed, 1e-4)
 
+    def validate(self, solution: Solution, seed: int, run: Run) -> Mapping[str, float]:
+        """Regret on rows of none of the three parts: a method sees the upper rows, and test rows are the judge's.
+
+        Raises:
+            Invalid, Diverged: as for `evaluate`.
+        """
+        landscape = self.world(seed).landscape
+        solution = checked(solution, landscape)
+        solved = minimised(landscape.lower, solution.upper, landscape.lower_start)
+        reached = value(self.tuning_part(seed), solution.upper, solved)
+        return {"regret": self.tuning_ceiling.artefact(seed).regret(reached)}
+
     def _score(self, solution: Solution, seed: int, tolerance: float) -> Mapping[str, float]:
         world = self.world(seed)
         landscape = world.landscape
         solution = checked(solution, landscape)
         known = self.ceiling.artefact(seed)
         solved = minimised(landscape.lower, solution.upper, landscape.lower_start, tolerance)
+        tested = value(world.test, solution.upper, solved)
+        seen = value(landscape.upper, solution.upper, solved)
         scores = {
-            "regret": known["test"].regret(value(world.test, solution.upper, solved)),
-            "validation_regret": known["validation"].regret(value(landscape.upper, solution.upper, solved)),
+            "regret": known["test"].regret(tested),
+            "validation_regret": known["validation"].regret(seen),
+            "overfitting": tested - seen,
             "infeasibility": infeasibility(landscape, solution),
         }
         if solution.lower is not None:
@@ -144,11 +177,23 @@ class Hyperparameters(Judged, ABC):
 
     def tables(self, seed: int) -> Table:
         """The rows of a seed, some training labels drawn anew."""
-        table = draw(self.source, self.stream(seed, "rows"), self.pool, (self.train, self.validation, self.test))
+        table = draw(self.source, self.stream(seed, "rows"), self.pool, self._sizes)
         rng, labels = self.stream(seed, "labels"), table.train[1].clone()
         wrong = torch.from_numpy(rng.permutation(self.train)[: round(self.corrupted * self.train)])
         labels[wrong] = torch.from_numpy(rng.integers(CLASSES, size=len(wrong)))
         return replace(table, train=(table.train[0], labels))
+
+    def tuning_part(self, seed: int) -> Objective:
+        """The mean cross-entropy of rows that no part has, as many as test rows if there are so many.
+
+        Raises:
+            NotApplicable: there are none.
+        """
+        return self.part(left_over(self.source, self.stream(seed, "rows"), self.pool, self._sizes, self.test))
+
+    @property
+    def _sizes(self) -> tuple[int, int, int]:
+        return self.train, self.validation, self.test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,18 +213,7 @@ class Ceiling(Preparation):
     def build(self, seed: int, run: Run) -> None:
         """Search twice."""
         world = self.task.world(seed)
-        landscape = world.landscape
-        first = minimised(landscape.lower, landscape.upper_start, landscape.lower_start)
-        grid = torch.linspace(self.task.lowest, self.task.highest, 9, dtype=torch.float64).tolist()
-        even = [torch.full_like(landscape.upper_start, entry) for entry in grid]
-        fits = [minimised(landscape.lower, x, landscape.lower_start, 1e-5) for x in even]
-        found = {}
-        for name, objective in (("test", world.test), ("validation", landscape.upper)):
-            losses = [value(objective, x, y) for x, y in zip(even, fits, strict=True)]
-            chosen = even[losses.index(min(losses))]
-            point, best = least(landscape, objective, world.bounds, [landscape.upper_start, chosen], STEPS)
-            found[name] = [value(objective, landscape.upper_start, first), best]
-            found[f"{name}_point"] = point.tolist()
+        found = searched(self.task, world, {"test": world.test, "validation": world.landscape.upper})
         (run.folder / "ceiling.json").write_text(json.dumps(found), encoding="utf-8")
 
     def load(self, folder: Path) -> dict[str, Any]:
@@ -187,3 +221,51 @@ class Ceiling(Preparation):
         found = json.loads((folder / "ceiling.json").read_text(encoding="utf-8"))
         scales = {name: Scale(*found[name]) for name in ("test", "validation")}
         return {**scales, "point": torch.tensor(found["test_point"], dtype=torch.float64)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningCeiling(Preparation):
+    """The best loss that exact hyper-gradients find on rows for tuning, as in `Ceiling`.
+
+    Args:
+        task: whose problem is solved.
+    """
+
+    per_seed = True
+    task: Hyperparameters
+
+    def build(self, seed: int, run: Run) -> None:
+        """Search once."""
+        found = searched(self.task, self.task.world(seed), {"tuning": self.task.tuning_part(seed)})
+        (run.folder / "ceiling.json").write_text(json.dumps(found["tuning"]), encoding="utf-8")
+
+    def load(self, folder: Path) -> Scale:
+        """The scale."""
+        return Scale(*json.loads((folder / "ceiling.json").read_text(encoding="utf-8")))
+
+
+def searched(task: Hyperparameters, world: World, objectives: Mapping[str, Objective]) -> dict[str, list[float]]:
+    """Search for the x that is best for each objective.
+
+    Args:
+        task: whose bounds are kept to.
+        world: whose lower problem is solved.
+        objectives: by name.
+
+    Returns:
+        By name the hyper-objective of the start and of the best x, and by `<name>_point` that x.
+    """
+    landscape = world.landscape
+    first = minimised(landscape.lower, landscape.upper_start, landscape.lower_start)
+    grid = torch.linspace(task.lowest, task.highest, 9, dtype=torch.float64).tolist()
+    even = [torch.full_like(landscape.upper_start, entry) for entry in grid]
+    fits = [minimised(landscape.lower, x, landscape.lower_start, 1e-5) for x in even]
+    found: dict[str, list[float]] = {}
+    for name, objective in objectives.items():
+        losses = [value(objective, x, y) for x, y in zip(even, fits, strict=True)]
+        chosen = even[losses.index(min(losses))]
+        starts = [landscape.upper_start] + ([] if torch.equal(chosen, landscape.upper_start) else [chosen])
+        point, best = least(landscape, objective, world.bounds, starts, task.ceiling_steps)
+        found[name] = [value(objective, landscape.upper_start, first), best]
+        found[f"{name}_point"] = point.tolist()
+    return found

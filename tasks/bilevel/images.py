@@ -59,7 +59,7 @@ class Cleaning(Hyperparameters):
         """The landscape and the judge's loss."""
         table = self.tables(seed)
         features, labels = table.train
-        steep, held_steep, ridge = _steepness(features), _steepness(table.validation[0]), self.ridge
+        steep, held_steep, ridge = steepness(features), steepness(table.validation[0]), self.ridge
 
         def lower(x: Tensor, y: Tensor, rows: Rows) -> Tensor:
             some = slice(None) if rows is None else torch.from_numpy(rows)
@@ -166,7 +166,7 @@ def decayed(table: Table, hyperparameters: int, start: float, bounds: tuple[floa
     if hyperparameters not in (1, CLASSES, size * CLASSES):
         raise ValueError(f"hyperparameters must be 1, {CLASSES} or {size * CLASSES}, got {hyperparameters}")
     shape = (size, CLASSES) if hyperparameters == size * CLASSES else (1, hyperparameters)
-    steep, held_steep = _steepness(features), _steepness(held[0])
+    steep, held_steep = steepness(features), steepness(held[0])
 
     def lower(x: Tensor, y: Tensor, rows: Rows) -> Tensor:
         some = slice(None) if rows is None else torch.from_numpy(rows)
@@ -191,6 +191,6 @@ def decayed(table: Table, hyperparameters: int, start: float, bounds: tuple[floa
     )
 
 
-def _steepness(features: Tensor) -> float:
+def steepness(features: Tensor) -> float:
     """Lipschitz constant of the gradient of the mean cross-entropy: the covariance of a softmax is at most 1/2."""
     return float(torch.linalg.matrix_norm(features, 2) ** 2 / (2 * len(features)))

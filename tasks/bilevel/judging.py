@@ -41,20 +41,29 @@ def checked(solution: Any, landscape: Landscape) -> Solution:
         Invalid: wrong kind or size, or x outside its set.
         Diverged: x is not finite.
     """
+    fitted = fitting(solution, landscape.upper_start, landscape.lower_start)
+    upper = fitted.upper
+    outside = (landscape.project_upper(upper) - upper).abs().max().item()
+    if outside > ROUNDING * (1 + upper.abs().max().item()):
+        raise Invalid(f"x is {outside:.2g} outside its set")
+    return fitted
+
+
+def fitting(solution: Any, upper_start: Tensor, lower_start: Tensor) -> Solution:
+    """The solution, if its sizes are those of these starts.
+
+    Raises:
+        Invalid: wrong kind or size.
+        Diverged: x is not finite.
+    """
     if not isinstance(solution, Solution):
         raise Invalid(f"the answer must be a Solution, got {type(solution).__name__}")
-    for name, vector, start in (
-        ("x", solution.upper, landscape.upper_start),
-        ("y", solution.lower, landscape.lower_start),
-    ):
+    for name, vector, start in (("x", solution.upper, upper_start), ("y", solution.lower, lower_start)):
         if vector is not None and (not isinstance(vector, Tensor) or vector.shape != start.shape):
             raise Invalid(f"{name} must be a tensor of {len(start)} numbers")
     upper = solution.upper.detach().double()
     if not torch.isfinite(upper).all():
         raise Diverged("x is not finite")
-    outside = (landscape.project_upper(upper) - upper).abs().max().item()
-    if outside > ROUNDING * (1 + upper.abs().max().item()):
-        raise Invalid(f"x is {outside:.2g} outside its set")
     return Solution(upper, None if solution.lower is None else solution.lower.detach().double())
 
 
@@ -87,7 +96,15 @@ def minimised(objective: Objective, upper: Tensor, lower: Tensor, tolerance: flo
 
     options = {"maxiter": 2000, "maxfun": 4000, "gtol": tolerance, "ftol": 0.0, "maxcor": 20}
     found = optimize.minimize(sloped, lower.numpy(), jac=True, method="L-BFGS-B", options=options)
-    here = torch.from_numpy(np.array(found.x))
+    return polished(objective, upper, torch.from_numpy(np.array(found.x)), tolerance)
+
+
+def polished(objective: Objective, upper: Tensor, here: Tensor, tolerance: float) -> Tensor:
+    """The same from a point near by, with Newton's method alone, which stores no more than a few vectors.
+
+    Raises:
+        Diverged: the tolerance was not reached.
+    """
     for _ in range(20):
         slope = gradient(objective, upper, here)[1]
         if slope.norm() <= tolerance:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tasks.base import NotApplicable
 from tasks.images import MNIST, ImageSet, idx
 from tasks.images import check as check_images
 
@@ -55,16 +56,43 @@ def draw(source: Source, rng: np.random.Generator, pool: int, sizes: tuple[int, 
         pool: images are averaged over squares of this width.
         sizes: rows of the three parts.
     """
-    features, labels, known = _images(source, pool)
-    if known:  # rows of the training part
-        order = np.concatenate([rng.permutation(known), known + rng.permutation(len(labels) - known)])
-        parts = [*np.split(order[: sizes[0] + sizes[1]], [sizes[0]]), order[known : known + sizes[2]]]
-    else:
-        parts = np.split(rng.permutation(len(labels))[: sum(sizes)], np.cumsum(sizes)[:2])
+    features, labels, _ = _images(source, pool)
+    parts = _split(source, rng, pool, sizes)[:3]
     if any(len(part) < size for part, size in zip(parts, sizes, strict=True)):
         raise ValueError(f"{sizes} rows are wanted, but {source.value} has {len(labels)}")
     one, two, three = ((torch.from_numpy(features[it]), torch.from_numpy(labels[it])) for it in parts)
     return Table(one, two, three)
+
+
+def left_over(
+    source: Source, rng: np.random.Generator, pool: int, sizes: tuple[int, int, int], most: int
+) -> tuple[Tensor, Tensor]:
+    """Rows that belong to none of the parts that `draw` makes of the same stream, nor to the test part of MNIST.
+
+    Args:
+        source, rng, pool, sizes: as for `draw`.
+        most: how many at most.
+
+    Returns:
+        Features (rows, F) and labels (rows,).
+
+    Raises:
+        NotApplicable: there are none.
+    """
+    features, labels, _ = _images(source, pool)
+    rest = _split(source, rng, pool, sizes)[3][:most]
+    if not len(rest):
+        raise NotApplicable(f"{sizes} rows leave none of {source.value} for validation")
+    return torch.from_numpy(features[rest]), torch.from_numpy(labels[rest])
+
+
+def _split(source: Source, rng: np.random.Generator, pool: int, sizes: tuple[int, int, int]) -> list[NDArray[np.int64]]:
+    """Numbers of the rows of the three parts, and of those left over for further ones."""
+    _, labels, known = _images(source, pool)
+    if not known:
+        return np.split(rng.permutation(len(labels)), np.cumsum(sizes))
+    train, validation, rest = np.split(rng.permutation(known), np.cumsum(sizes[:2]))
+    return [train, validation, known + rng.permutation(len(labels) - known)[: sizes[2]], rest]
 
 
 @functools.lru_cache(maxsize=4)
