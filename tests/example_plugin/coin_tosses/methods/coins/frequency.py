@@ -21,4 +21,4 @@ class Frequency(Method):
     def solve(self, problem: Coin, run: Run) -> float:
         """Toss as often as allowed."""
         heads: int = sum(problem.toss() for _ in range(problem.tosses))
-        return (heads + self.added) / (problem.tosses + 2 * self.added)
+        return float((heads + self.added) / (problem.tosses + 2 * self.added))
