@@ -23,7 +23,7 @@ def conjugate_gradients(
     Args:
         products: v -> (g_yy v, g_xy' v).
         right: (m,).
-        start: u to begin with, which costs a product; None for 0.
+        start: u to begin with, which costs a product; None for 0, which also stands in for one that is no better.
         count: most iterations, a product each.
         tolerance: norm of the residual at which to stop, as a share of that of `right`.
 
@@ -35,6 +35,8 @@ def conjugate_gradients(
     else:
         product, crossed = products(start)
         solution, residual = start, right - product
+        if float(residual @ residual) > float(right @ right):  # it would begin farther away than 0 does
+            solution, residual, crossed = torch.zeros_like(right), right, None
     direction, square = residual, float(residual @ residual)
     limit = tolerance**2 * float(right @ right)
     for _ in range(count):

@@ -12,7 +12,7 @@ from tasks.bilevel import SharedEncoder, Solution
 
 @dataclass(frozen=True, kw_only=True)
 class FixedWeightSum(Method):
-    """Every step goes down min(1 / w, 1) (f(x, y) + w g(y)), with a minibatch of each: BL-JUST without its schedule.
+    """Every step goes down min(1 / w, 1) (f(x, y) + w g(y)), with a minibatch of each; there are no passes on g alone.
 
     Args:
         weight: w; at 0, g is not asked for.

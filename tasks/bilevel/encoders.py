@@ -70,7 +70,7 @@ class Split(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderFsdd(Listening):
-    """Recordings of digits behind each other, those of a string by one speaker; a frame is 10 ms of log-mel energies.
+    """Recordings of digits behind each other, those of a string by one speaker; a frame is 20 ms of log-mel energies.
 
     Args:
         recordings: as frames.
