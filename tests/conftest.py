@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,19 @@ from runners.cards import MethodCard, TaskCard
 from runners.hardware import Hardware
 from runners.pair import Choice, Pair
 from tasks.base import Board, Task
+from tasks.data import DataMissing
 
 settings.register_profile("bakeoff", deadline=None, derandomize=True)  # a busy machine or a new draw fails no commit
 settings.load_profile("bakeoff")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A test whose data set is not on this machine is skipped, with the sentence that says how to get it."""
+    try:
+        return (yield)
+    except DataMissing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session", autouse=True)
