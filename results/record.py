@@ -160,7 +160,7 @@ def from_content(content: dict[str, Any], source: str) -> Record:
         if {"", ".", ".."} & set(text.split("/")) or "\0" in text:
             raise RecordError(f"{source}: {name} {text!r} is no name")
     if not isinstance(record.seed, int):
-        raise RecordError(f"{source}: seed {record.seed!r} is no whole number")
+        raise RecordError(f"{source}: seed is no int but {record.seed!r}")
     return record
 
 

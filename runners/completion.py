@@ -34,7 +34,7 @@ KEYS = {
     "prepare": ("task", "experiment", "hardware", "seed", "scale"),
     "check": ("method", "task"),
     "new": ("plugin", "arena", "method", "task"),
-    "leaderboard": ("task", "arena", "scale", "format", "out"),
+    "leaderboard": ("task", "arena", "format", "out"),
     "compare": ("task", "scale", "metric", "format", "out"),
     "claims": ("paper", "arena", "format", "run", "n_jobs"),
     "verify": ("arena", "rows", "seed"),

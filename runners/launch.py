@@ -17,6 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from results.store import StoreError
 from runners import catalog, plugins
@@ -61,11 +62,11 @@ def run(words: Sequence[str]) -> int:
             start()
         if trouble:
             raise trouble[0]
-    except OverrideParseException as error:
-        raise CommandError(f"{error.override}: not a value that Hydra's override grammar allows") from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise CommandError(_sentence(error)) from error
-    except (NotApplicable, DataCorrupt, StoreError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, NotApplicable, DataCorrupt, StoreError) as error:
+        raise CommandError(_told(error)) from error
+    except ValueError as error:
+        if not str(error).startswith("Config group override"):  # Hydra's word for a group that is chosen by a number
+            raise
         raise CommandError(one_line(error)) from error
     except SystemExit as leaving:
         return int(leaving.code or 0)
@@ -163,6 +164,17 @@ def _check_name(word: str) -> None:
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _told(error: Exception) -> str:
+    """What an error of Hydra or of a part of ours says to a user."""
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: not a value that Hydra's override grammar allows"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _sentence(error)
+    if isinstance(error, YAMLError):  # a file that the catalogue reads and Hydra does not, such as one with a key twice
+        return f"a YAML file cannot be read: {one_line(error)}"
+    return one_line(error)
 
 
 def _sentence(error: BaseException) -> str:

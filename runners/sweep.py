@@ -41,7 +41,7 @@ def workers_of(config: DictConfig, *, elsewhere: bool = False) -> int:
     if isinstance(config.jobs, bool) or not isinstance(config.jobs, int) or config.jobs < 1:
         raise CommandError(f"jobs: expected how many jobs the cells are packed into, got {config.jobs!r}")
     for key in ("plan", "prepare", "force"):
-        if not isinstance(config[key], bool):
+        if not isinstance(config.get(key, False), bool):
             raise CommandError(f"{key}: expected true or false, got {config[key]!r}")
     given, available = config.n_jobs, cores()
     if isinstance(given, bool) or not isinstance(given, int) or given < -1:
@@ -178,7 +178,7 @@ def sweep(
         tuned=budget is not None,
     )
 
-    if config.prepare:
+    if config.get("prepare"):
         for sentence in prepared(work, budget):
             print(sentence, flush=True)  # noqa: T201
         return []

@@ -130,7 +130,7 @@ def repeated(method: str, task: str, bench: Bench) -> Iterator[str]:
     """Faults of a cell that was run twice."""
     cell = bench.cell(method, task)
     one, two = cell.first, cell.second
-    if one.status not in (Status.OK, Status.SKIPPED):
+    if one.status not in (Status.OK, Status.SKIPPED, Status.DIVERGED):  # to run off, alike each time, is an answer
         yield f"{method} on {task} {one.status}: {one.reason}\n{one.traceback}".rstrip()
     if one.status is Status.SKIPPED and not one.reason:
         yield f"{method} on {task} does not say why it is skipped"

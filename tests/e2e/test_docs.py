@@ -73,7 +73,10 @@ def commands(page: Path) -> Iterator[str]:
                 yield text
 
 
-KNOWN = sorted({(page.name, line) for page in PAGES if page != TUTORIAL for line in commands(page)})
+# one page for each line, and one of those that would plan the same sweep
+LINES = {re.sub(r"( n_jobs=| plan=| hardware\.| hydra).*", "", line): (page.name, line)
+         for page in reversed(PAGES) if page != TUTORIAL for line in commands(page)}  # fmt: skip
+KNOWN = sorted(LINES.values())
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +182,8 @@ def test_the_tutorial_leads_from_an_empty_folder_to_a_row_in_thirty_commands(
     assert "transfer_rates/add_one" in said
     assert "riddles/guess" in said
     board = subprocess.run(
-        ["bakeoff", "leaderboard", "task=transfer_rates/even", "scale=laptop", "format=json"],
+        ["bakeoff", "leaderboard", "task=transfer_rates/even", "format=json"],
         cwd=folder, env=home, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    rows = {row["method"]: row for row in json.loads(board.stdout)["rows"]}
-    assert rows["transfer_rates/add_one"]["n"] == 3
+    rows = [row for row in json.loads(board.stdout)["rows"] if row["method"] == "transfer_rates/add_one"]
+    assert 3 in [row["n"] for row in rows]

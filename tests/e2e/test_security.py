@@ -162,7 +162,7 @@ def test_a_record_cannot_name_a_place_outside_the_outputs(
 
 def test_a_record_whose_seed_is_a_path_is_refused(bakeoff: Bakeoff) -> None:
     bakeoff("run", "method=urns/mean", "task=urns/draws")
-    with pytest.raises(RecordError, match="is no whole number"):
+    with pytest.raises(RecordError, match="seed is no int"):
         from_json(json.dumps(one_record() | {"seed": "../../evil"}), "a file")
 
 
